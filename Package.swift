@@ -88,17 +88,24 @@ let package = Package(
         ),
         library("Core", [nioCore]),
         library("HTTP", ["Core", nioCore, nioHTTP1]),
+        library("OpenAPI", ["Core", yams]),
         library("Migrations", [grdb]),
         library("Queue", ["Core", "Migrations", "CSQLite", grdb, nioCore, nioPosix, nioLocks, deque, logging]),
         library("Dispatcher", ["Core", "Queue", nioCore, nioLocks, deque, heap, logging]),
         library("Pods", ["Core", "HTTP", "CCurl", nioCore, nioPosix, nioSSL, nioLocks, lifecycle, logging, deque]),
-        library("Ingress", ["Core", "HTTP", "Queue", nioCore, nioPosix, nioLocks, lifecycle, logging, yams, deque]),
+        library(
+            "Ingress",
+            ["Core", "HTTP", "OpenAPI", "Queue", nioCore, nioPosix, nioLocks, lifecycle, logging, deque]
+        ),
         library("Admin", ["Core", "Dispatcher", "Queue", hummingbird, httpTypes, nioCore, logging, lifecycle, crypto]),
-        library("TaskPod", ["Core", "HTTP", "CCurl", nioCore, nioPosix, nioLocks, lifecycle, logging, argumentParser, signals, yams]),
+        library(
+            "TaskPod",
+            ["Core", "HTTP", "OpenAPI", nioCore, nioPosix, nioLocks, lifecycle, logging, argumentParser, signals]
+        ),
         library(
             "Gateway",
             [
-                "Core", "HTTP", "Migrations", "Queue", "Dispatcher", "Pods", "Ingress", "Admin", "TaskPod",
+                "Core", "HTTP", "OpenAPI", "Migrations", "Queue", "Dispatcher", "Pods", "Ingress", "Admin", "TaskPod",
                 nioCore, nioPosix, lifecycle, signals, logging, configuration, argumentParser, yams, system,
             ]
         ),
@@ -107,22 +114,35 @@ let package = Package(
 
         tests("Core", ["Core", nioCore]),
         tests("HTTP", ["HTTP", "Core", nioCore, nioEmbedded, nioHTTP1]),
+        tests("OpenAPI", ["OpenAPI", "Core"]),
         tests("Migrations", ["Migrations", grdb]),
-        tests("Queue", ["Queue", "Core", "Migrations", "CSQLite", grdb, nioCore, nioPosix, nioEmbedded, nioLocks, logging]),
+        tests(
+            "Queue",
+            ["Queue", "Core", "Migrations", "CSQLite", grdb, nioCore, nioPosix, nioEmbedded, nioLocks, logging]
+        ),
         tests("Dispatcher", ["Dispatcher", "Queue", "Core", nioCore, nioPosix, nioEmbedded, nioLocks, logging]),
         tests("Pods", ["Pods", "HTTP", "Core", nioCore, nioPosix, nioEmbedded, nioSSL, nioLocks, logging, lifecycle]),
         tests("Ingress", ["Ingress", "HTTP", "Queue", "Core", nioCore, nioPosix, nioEmbedded, nioLocks, logging]),
-        tests("Admin", ["Admin", "Dispatcher", "Queue", "Core", hummingbird, httpTypes, nioCore, nioPosix, logging, grdb]),
+        tests(
+            "Admin",
+            ["Admin", "Dispatcher", "Queue", "Core", hummingbird, httpTypes, nioCore, nioPosix, logging, grdb]
+        ),
         tests("TaskPod", ["TaskPod", "HTTP", "Core", nioCore, nioPosix, nioLocks, logging, lifecycle]),
         tests("Gateway", ["Gateway", "Core", "Queue", "Ingress", configuration, nioCore, logging]),
         tests("Modules", []),
         tests(
             "EndToEnd",
-            ["Gateway", "TaskPod", "Core", "Queue", "HTTP", nioCore, nioPosix, nioLocks, logging, lifecycle, grdb, subprocess, system]
+            [
+                "Gateway", "TaskPod", "Core", "Queue", "HTTP", nioCore, nioPosix, nioLocks, logging, lifecycle, grdb,
+                subprocess, system,
+            ]
         ),
         tests(
             "Faults",
-            ["Gateway", "TaskPod", "Core", "Queue", "HTTP", nioCore, nioPosix, nioLocks, logging, lifecycle, grdb, subprocess, system]
+            [
+                "Gateway", "TaskPod", "Core", "Queue", "HTTP", nioCore, nioPosix, nioLocks, logging, lifecycle, grdb,
+                subprocess, system,
+            ]
         ),
     ],
     swiftLanguageModes: [.v6]
