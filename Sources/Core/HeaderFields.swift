@@ -147,7 +147,8 @@ package struct HeaderFields: Sendable {
     /// - Precondition: Neither part holds CR, LF or NUL.
     package mutating func append(name: some Collection<UInt8>, value: some Collection<UInt8>) {
         precondition(
-            !name.contains(where: { $0 == 13 || $0 == 10 || $0 == 0 }) && !value.contains(where: { $0 == 13 || $0 == 10 || $0 == 0 }),
+            !name.contains(where: { $0 == 13 || $0 == 10 || $0 == 0 })
+                && !value.contains(where: { $0 == 13 || $0 == 10 || $0 == 0 }),
             "a field line holds no CR, LF or NUL"
         )
         let nameStart = storage.writerIndex

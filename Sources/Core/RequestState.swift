@@ -53,6 +53,11 @@ package struct IllegalMove: Error, Equatable, CustomStringConvertible {
     package let from: RequestState
     package let to: RequestState
 
+    package init(from: RequestState, to: RequestState) {
+        self.from = from
+        self.to = to
+    }
+
     package var description: String { "a request cannot go from \(from) to \(to)" }
 }
 

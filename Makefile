@@ -1,0 +1,53 @@
+# Neutrino Gateway: what people type. `make run` and `make test` work on a fresh Debian 12 with the Swift toolchain.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# The release build is linked with the standard library in it, so that the binary runs where Swift is not installed.
+RELEASE := -c release --static-swift-stdlib
+BUILD_RELEASE := .build/release
+
+# What the build and the tests need, as Debian packages; `setup` installs what is missing and says nothing otherwise.
+PACKAGES := libsqlite3-dev libcurl4-openssl-dev zlib1g-dev pkg-config curl python3 openssl
+BENCH_PACKAGES := wrk haproxy nginx-light sqlite3
+
+.PHONY: help setup setup-bench run build release test lint format bench verify clean
+
+help: ## List the targets.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: ## Install the Debian packages that are missing.
+	@./Scripts/install-packages $(PACKAGES)
+
+setup-bench: setup
+	@./Scripts/install-packages $(BENCH_PACKAGES)
+
+build: setup ## Build everything for debugging, tests included.
+	swift build --build-tests
+
+release: setup ## Build the release binaries.
+	swift build $(RELEASE) --product neutrino-gateway
+	swift build $(RELEASE) --product neutrino-pod
+
+run: release ## Build a release and run the demo: a gateway and three task pods on embedded defaults.
+	$(BUILD_RELEASE)/neutrino-gateway demo $(ARGS)
+
+test: setup ## Run the tests.
+	swift build --build-tests
+	swift test --skip-build --parallel
+
+lint: ## Check formatting, without changing anything.
+	swift format lint --strict --recursive Package.swift Sources Tests
+
+format: ## Format the sources.
+	swift format --in-place --recursive Package.swift Sources Tests
+
+bench: release setup-bench ## Compare with HAProxy and nginx on this machine.
+	swift build -c release --package-path Tests/Benchmarks
+	python3 Tests/Benchmarks/bench.py $(ARGS)
+
+verify: release setup-bench ## Run every line of "It shows" and print bar and figure.
+	swift build -c release --package-path Tests/Benchmarks
+	python3 Tests/Verify/verify.py $(ARGS)
+
+clean: ## Remove what was built.
+	rm -rf .build Tests/Benchmarks/.build bench-results
