@@ -1,0 +1,118 @@
+import Core
+import HTTP
+import NIOCore
+
+/// An answer of the gateway's own that tells of a problem (RFC 9457). The one place where an outcome becomes a status, a document
+/// and a `Retry-After`.
+struct ProblemAnswer: Equatable {
+    var status: Int
+    /// For `Neutrino-Reason`, and for programs.
+    var reason: String
+    /// For people.
+    var detail: String
+    /// In seconds.
+    var retryAfter: Int?
+    var requestID: RequestID?
+    /// For `Allow`, which a 405 has (RFC 9110 §15.5.6).
+    var allow: String?
+
+    init(_ status: Int, _ reason: String, _ detail: String, retryAfter: Int? = nil, allow: String? = nil) {
+        self.status = status
+        self.reason = reason
+        self.detail = detail
+        self.retryAfter = retryAfter
+        self.allow = allow
+    }
+
+    /// What the dispatcher refuses.
+    init(_ refusal: Refusal) {
+        let (status, retryAfter) = Self.outcome(of: refusal.reason)
+        self.init(status, refusal.reason.rawValue, refusal.detail, retryAfter: refusal.retryAfter ?? retryAfter)
+        requestID = refusal.requestID
+    }
+
+    /// What Ingress refuses by itself, before the request has an id.
+    init(_ reason: EndReason, _ detail: String) {
+        self.init(Refusal(reason: reason, detail: detail))
+    }
+
+    /// What is no request that may be forwarded.
+    init(_ error: MessageError) {
+        let reason =
+            switch error.status {
+            case 413: EndReason.bodyTooLarge.rawValue
+            case 431: "head_too_large"
+            case 501: "not_implemented"
+            case 505: "version_not_supported"
+            default: "malformed_request"
+            }
+        self.init(error.status, reason, error.description)
+    }
+
+    static func timeout(_ detail: String) -> ProblemAnswer {
+        ProblemAnswer(408, "request_timeout", detail)
+    }
+
+    static func notFound(_ detail: String) -> ProblemAnswer {
+        ProblemAnswer(404, "not_found", detail)
+    }
+
+    /// The status of each reason, and the `Retry-After` where the refusal computed none.
+    private static func outcome(of reason: EndReason) -> (status: Int, retryAfter: Int?) {
+        switch reason {
+        case .noCapacity, .noPods, .exceedsEveryPod: (503, 60)
+        case .queueFull: (429, 5)
+        // Another gateway, or the one that follows this one, takes it.
+        case .draining, .gatewayEnded: (503, 1)
+        case .storageUnavailable: (503, 5)
+        case .operatorCancelled: (503, nil)
+        case .bodyTooLarge: (413, nil)
+        case .connectFailed, .upstreamReset: (502, nil)
+        case .upstreamTimeout: (504, nil)
+        // Nobody is there to read it; the number is nginx's, for logs.
+        case .clientClosed: (499, nil)
+        // Nothing refuses with it.
+        case .ok: (500, nil)
+        }
+    }
+
+    /// The phrase of a status that the gateway itself sends.
+    static func phrase(of status: Int) -> String {
+        switch status {
+        case 200: "OK"
+        case 400: "Bad Request"
+        case 404: "Not Found"
+        case 405: "Method Not Allowed"
+        case 408: "Request Timeout"
+        case 413: "Content Too Large"
+        case 429: "Too Many Requests"
+        case 431: "Request Header Fields Too Large"
+        case 499: "Client Closed Request"
+        case 501: "Not Implemented"
+        case 502: "Bad Gateway"
+        case 503: "Service Unavailable"
+        case 504: "Gateway Timeout"
+        case 505: "HTTP Version Not Supported"
+        default: "Internal Server Error"
+        }
+    }
+
+    /// The document.
+    var json: String {
+        var writer = JSONText()
+        writer.raw("{")
+        writer.member("type", "urn:neutrino-gateway:problem:\(reason)")
+        writer.raw(",")
+        writer.member("title", Self.phrase(of: status))
+        writer.raw(",\"status\":\(status),")
+        writer.member("detail", detail)
+        writer.raw(",")
+        writer.member("reason", reason)
+        if let requestID {
+            writer.raw(",")
+            writer.member("request_id", requestID.description)
+        }
+        writer.raw("}\n")
+        return writer.text
+    }
+}
