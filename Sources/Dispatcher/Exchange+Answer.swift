@@ -1,0 +1,128 @@
+import Core
+import NIOCore
+import Queue
+
+/// The pod's answer, passed on to the client, or kept back where the pod only said that it is busy.
+extension Exchange: PodAnswerReceiver {
+    func requestWritten(at time: NIODeadline) {
+        writtenAt = time
+    }
+
+    func answerHead(_ head: ResponseHead, framing: BodyFraming) {
+        guard case .calling(let call) = phase else { return }
+        let now = NIODeadline.now()
+        headAt = now
+        answerHead = head
+        answerFraming = framing
+        if context.configuration.busyStatuses.contains(head.status) {
+            phase = .refusing(call, head, ByteBuffer())
+            return
+        }
+        phase = .streaming(call)
+        request.sink.begin(
+            head,
+            framing: framing,
+            timing: AnswerTiming(
+                requestID: request.id,
+                hold: hold(until: now),
+                upstream: now - (dispatchedAt ?? now)
+            )
+        )
+    }
+
+    func answerBody(_ bytes: ByteBuffer) {
+        switch phase {
+        case .streaming:
+            answerBytes += bytes.readableBytes
+            keep(bytes)
+            request.sink.body(bytes)
+        case .refusing(let call, let head, let kept):
+            answerBytes += bytes.readableBytes
+            guard var kept, kept.readableBytes + bytes.readableBytes <= ExchangeConfiguration.busyAnswerBytes else {
+                phase = .refusing(call, head, nil)
+                return
+            }
+            kept.writeImmutableBuffer(bytes)
+            phase = .refusing(call, head, kept)
+        case .inserting, .waiting, .calling, .delivering, .withdrawing, .ended:
+            break
+        }
+    }
+
+    func answerEnd(trailers: HeaderFields?) {
+        switch phase {
+        case .streaming:
+            phase = .delivering
+            finishAttempt(.answered(status: answerHead?.status ?? 0))
+            request.sink.end(trailers: trailers)
+        case .refusing(_, let head, let kept):
+            if let kept { busyAnswer = KeptAnswer(head: head, body: kept) }
+            phase = .waiting
+            finishAttempt(.busy)
+        case .inserting, .waiting, .calling, .delivering, .withdrawing, .ended:
+            break
+        }
+    }
+
+    func answerFailed(_ failure: PodCallFailure) {
+        switch phase {
+        case .calling:
+            if failure.kind != .connectFailed { begunAttempts += 1 }
+            phase = .waiting
+            finishAttempt(failure.attemptEnd(mayRepeat: mayRepeat))
+        case .refusing:
+            // A busy answer that was cut: the pod said no all the same.
+            phase = .waiting
+            finishAttempt(.busy)
+        case .streaming:
+            let reason = failure.reason
+            end(.failed, reason, detail: failure.detail, status: answerHead?.status)
+            request.sink.abort()
+            finishAttempt(.broken(reason == .upstreamTimeout ? .timeout : .reset))
+        case .inserting, .waiting, .delivering, .withdrawing, .ended:
+            break
+        }
+    }
+
+    /// Tells the dispatcher that the pod has done with this request, and what it said of its capacity.
+    private func finishAttempt(_ how: AttemptEnd) {
+        let hint: ResourceVector? = nil
+        context.dispatcher.tell(
+            .attemptEnded(how, writtenAt: writtenAt, capacity: hint),
+            of: self
+        )
+    }
+
+    /// Keeps the first part of the answer for the row: more of one that failed.
+    private func keep(_ bytes: ByteBuffer) {
+        let limit = context.configuration.keptBytes(ofStatus: answerHead?.status ?? 0)
+        let room = limit - keptBody.readableBytes
+        guard room > 0, bytes.readableBytes > 0 else { return }
+        let part = bytes.getSlice(at: bytes.readerIndex, length: min(room, bytes.readableBytes))!
+        if keptBody.readableBytes == 0 {
+            keptBody = part
+        } else {
+            keptBody.writeImmutableBuffer(part)
+        }
+    }
+}
+
+extension PodCallFailure {
+    /// The reason that a request ends with where this failure is its end.
+    var reason: EndReason {
+        switch kind {
+        case .connectFailed: .connectFailed
+        case .firstByteTimeout, .idleTimeout: .upstreamTimeout
+        case .reset, .invalidAnswer: .upstreamReset
+        }
+    }
+
+    /// What the state machine hears of an attempt that failed before a byte was passed on.
+    func attemptEnd(mayRepeat: Bool) -> AttemptEnd {
+        switch kind {
+        case .connectFailed: .connectFailed
+        case .firstByteTimeout, .idleTimeout: .died(.timeout, mayRepeat: mayRepeat)
+        case .reset, .invalidAnswer: .died(.reset, mayRepeat: mayRepeat)
+        }
+    }
+}

@@ -1,0 +1,117 @@
+import Core
+import NIOCore
+import Queue
+
+/// What the client does, and the request's one end.
+extension Exchange: AnswerSource {
+    func setWritable(_ writable: Bool) {
+        if case .streaming(let call) = phase { call.setReading(writable) }
+    }
+
+    func delivered() {
+        guard case .delivering = phase else { return }
+        end(.completed, .ok, detail: nil, status: answerHead?.status)
+    }
+
+    func clientLeft() {
+        switch phase {
+        case .inserting, .waiting:
+            phase = .withdrawing(.clientLeft)
+            context.dispatcher.tell(.withdrawn(.clientLeft), of: self)
+        case .calling(let call), .refusing(let call, _, _), .streaming(let call):
+            let status: Int? = if case .streaming = phase { answerHead?.status } else { nil }
+            call.cancel()
+            end(.cancelled, .clientClosed, detail: nil, status: status)
+            context.dispatcher.tell(
+                .attemptEnded(.aborted, writtenAt: writtenAt, capacity: nil),
+                of: self
+            )
+        case .delivering:
+            end(
+                .cancelled,
+                .clientClosed,
+                detail: "the client left before the whole answer was delivered",
+                status: answerHead?.status
+            )
+        case .withdrawing, .ended:
+            break
+        }
+    }
+
+    /// The dispatcher has let go of a request that was withdrawn: nothing will be sent for it any more.
+    func letGo() {
+        guard case .withdrawing(let withdrawal) = phase else { return }
+        switch withdrawal {
+        case .clientLeft:
+            end(.cancelled, .clientClosed, detail: nil, status: nil)
+        case .storageFailed where begunAttempts > 0:
+            end(.failed, .storageUnavailable, detail: nil, status: EndReason.storageUnavailable.status)
+        case .storageFailed where isInserted:
+            end(.abandoned, .storageUnavailable, detail: nil, status: EndReason.storageUnavailable.status)
+        case .storageFailed:
+            phase = .ended
+        }
+    }
+
+    /// The dispatcher did not take the request in: it has no row, and gets none of the usual kind.
+    func reject(_ refusal: Refusal) {
+        let wasWaiting = if case .inserting = phase { true } else { false }
+        phase = .ended
+        guard wasWaiting else { return }
+        context.journal.rejected(
+            Rejection(
+                reason: refusal.reason,
+                detail: refusal.detail,
+                status: refusal.reason.status ?? 503,
+                method: request.method,
+                target: request.target,
+                routeID: request.route.id,
+                clientAddress: request.clientAddress
+            )
+        )
+        request.sink.refuse(refusal)
+    }
+
+    /// Writes the end, once.
+    func end(_ state: RequestState, _ reason: EndReason, detail: String?, status: Int?) {
+        phase = .ended
+        let now = NIODeadline.now()
+        context.journal.end(
+            Outcome(
+                id: request.id,
+                state: state,
+                reason: reason,
+                detail: detail,
+                status: status,
+                podID: pod?.id,
+                attempts: dispatches,
+                hold: hold(until: now),
+                firstByte: headAt.map { $0 - (dispatchedAt ?? $0) },
+                upstream: dispatchedAt.map { now - $0 },
+                total: now - request.arrivedAt,
+                answerBytes: answerBytes,
+                answerHead: answerHead,
+                answerBody: keptBody.readableBytes > 0 ? keptBody : nil
+            )
+        )
+    }
+
+    /// From the commit of the request to its last dispatch, or until now where it has none.
+    func hold(until now: NIODeadline) -> TimeAmount {
+        guard isInserted else { return .zero }
+        return (dispatchedAt ?? now) - committedAt
+    }
+}
+
+extension Refusal {
+    /// The state in which a request ends that is refused for this.
+    var endState: RequestState {
+        switch reason {
+        case .noCapacity, .noPods, .exceedsEveryPod: .expired
+        case .operatorCancelled, .clientClosed: .cancelled
+        case .draining, .storageUnavailable, .gatewayEnded: .abandoned
+        case .connectFailed, .upstreamTimeout, .upstreamReset: .failed
+        case .ok, .queueFull, .bodyTooLarge: preconditionFailure("a queued request does not end with \(reason)")
+        }
+    }
+}

@@ -1,0 +1,199 @@
+import Core
+import NIOCore
+import Queue
+import Synchronization
+
+/// One request between its client, the dispatcher and its pod: what happens to it on its client's event loop.
+///
+/// It hears of commits from the journal, forwards through the transport, hands the answer to the sink, and tells the dispatcher when an
+/// attempt is over. It alone writes the request's end, so there is exactly one: whoever comes second finds it ended.
+/// Everything is used on ``eventLoop``, except what is marked as the dispatcher's.
+final class Exchange: @unchecked Sendable {
+    // `@unchecked`: `phase` and all that belongs to it are confined to `eventLoop`; `ticket`, `attempts` and `dispatchedTo` to the dispatcher's loop;
+    // `writtenAt` is atomic; the rest never changes.
+
+    /// Where the request is. `request_log`'s state is `queued` in the first two, `dispatched` in the rest.
+    enum Phase {
+        /// Handed over; its row is not committed yet.
+        case inserting
+        /// Committed and held: no pod has it.
+        case waiting
+        /// Forwarding; no byte of an answer was passed on.
+        case calling(any PodCall)
+        /// The pod answered busy: its answer is taken in, in case it is the last word.
+        case refusing(any PodCall, ResponseHead, ByteBuffer?)
+        /// The answer is being passed on.
+        case streaming(any PodCall)
+        /// The answer is whole and on its way to the client.
+        case delivering
+        /// The client or the disk is gone: ends as soon as the dispatcher has let go of it.
+        case withdrawing(Withdrawal)
+        case ended
+    }
+
+    let request: QueuedRequest
+    let context: ExchangeContext
+    let eventLoop: any EventLoop
+    var phase = Phase.inserting
+
+    // MARK: The dispatcher's
+
+    /// Its handle in the state machine; nil before its arrival was handled, and after it left.
+    var ticket: Ticket?
+    /// Dispatches handed to the journal.
+    var attempts = 0
+    /// The pod of the last of them.
+    var dispatchedTo: Pod?
+
+    // MARK: Shared
+
+    /// In nanoseconds of `NIODeadline`; 0 for nil.
+    private let writtenNanoseconds = Atomic<UInt64>(0)
+
+    /// When the last byte of the current attempt's request was written; nil while it was not. Set here and cleared by the dispatcher,
+    /// which reads it when a sample comes.
+    var writtenAt: NIODeadline? {
+        get {
+            let nanoseconds = writtenNanoseconds.load(ordering: .relaxed)
+            return nanoseconds == 0 ? nil : .uptimeNanoseconds(nanoseconds)
+        }
+        set { writtenNanoseconds.store(newValue?.uptimeNanoseconds ?? 0, ordering: .relaxed) }
+    }
+
+    // MARK: For the row
+
+    var isInserted = false
+    var committedAt = NIODeadline.uptimeNanoseconds(0)
+    var dispatchedAt: NIODeadline?
+    var headAt: NIODeadline?
+    var pod: Pod?
+    /// Attempts that a pod may have begun.
+    var begunAttempts = 0
+    var dispatches = 0
+    var answerHead: ResponseHead?
+    var answerFraming = BodyFraming.none
+    var answerBytes = 0
+    var keptBody = ByteBuffer()
+    /// The last answer with which a pod refused it as busy.
+    var busyAnswer: KeptAnswer?
+
+    init(request: QueuedRequest, context: ExchangeContext) {
+        self.request = request
+        self.context = context
+        eventLoop = request.eventLoop
+    }
+
+    /// Whether an attempt that a pod may have begun may be made again (RFC 9110 §9.2.2, and the route's rule).
+    var mayRepeat: Bool {
+        switch request.route.retry.value {
+        case .always: true
+        case .idempotent: request.method.isIdempotent
+        case .idempotencyKey: request.method.isIdempotent || request.hasIdempotencyKey
+        case .never: false
+        }
+    }
+}
+
+/// What every exchange needs of the world.
+struct ExchangeContext: Sendable {
+    let journal: any RequestJournal
+    let transport: any PodTransport
+    let configuration: ExchangeConfiguration
+    /// Tells the dispatcher; from any loop.
+    let dispatcher: RequestDispatcher
+}
+
+// MARK: - Commits
+
+extension Exchange: CommitReceiver {
+    func committed(pod: Pod?) {
+        if !isInserted {
+            isInserted = true
+            committedAt = .now()
+        }
+        switch phase {
+        case .inserting:
+            phase = .waiting
+            if let pod { forward(to: pod) }
+        case .waiting:
+            if let pod { forward(to: pod) }
+        case .withdrawing, .ended:
+            // A client that left between hand-over and commit; the dispatcher knows.
+            break
+        case .calling, .refusing, .streaming, .delivering:
+            preconditionFailure("a request was dispatched twice at once")
+        }
+    }
+
+    func commitFailed(_ problem: StorageProblem) {
+        switch phase {
+        case .inserting, .waiting:
+            phase = .withdrawing(.storageFailed)
+            request.sink.refuse(
+                Refusal(
+                    reason: .storageUnavailable,
+                    detail: "the request could not be recorded: \(problem)",
+                    retryAfter: context.configuration.storageRetryAfter,
+                    requestID: request.id
+                )
+            )
+            context.dispatcher.tell(.withdrawn(.storageFailed), of: self)
+        case .withdrawing, .ended:
+            break
+        case .calling, .refusing, .streaming, .delivering:
+            preconditionFailure("a commit was reported after its dispatch")
+        }
+    }
+}
+
+// MARK: - Forwarding
+
+extension Exchange {
+    /// Sends the request to a pod; its dispatch is committed.
+    private func forward(to pod: Pod) {
+        let now = NIODeadline.now()
+        self.pod = pod
+        dispatches += 1
+        dispatchedAt = now
+        headAt = nil
+        answerHead = nil
+        answerBytes = 0
+        keptBody.clear()
+        var extraFields = ByteBuffer()
+        extraFields.writeStaticString("Neutrino-Request-Id: ")
+        extraFields.writeString(request.id.description)
+        extraFields.writeStaticString("\r\nNeutrino-Resources: ")
+        extraFields.writeString(request.needs.description)
+        extraFields.writeStaticString("\r\n")
+        let outbound = OutboundRequest(
+            method: request.method,
+            target: request.target,
+            fields: request.fields,
+            extraFields: extraFields,
+            body: request.body,
+            mayReuseIdle: mayRepeat,
+            firstByteTimeout: TimeAmount(request.route.requestTimeout.value)
+        )
+        phase = .calling(context.transport.send(outbound, to: pod, on: eventLoop, receiver: self))
+    }
+
+    /// The dispatcher ends a request that no pod has: its hold timeout passed, or its attempts are used up.
+    func refuse(_ refusal: Refusal, afterBusy: Bool = false) {
+        switch phase {
+        case .inserting, .waiting:
+            var refusal = refusal
+            if isInserted { refusal.requestID = request.id }
+            refusal.hold = hold(until: .now())
+            if afterBusy { refusal.podAnswer = busyAnswer }
+            let status = refusal.podAnswer?.head.status ?? refusal.reason.status
+            end(refusal.endState, refusal.reason, detail: refusal.detail, status: status)
+            request.sink.refuse(refusal)
+        case .withdrawing:
+            letGo()
+        case .ended:
+            break
+        case .calling, .refusing, .streaming, .delivering:
+            preconditionFailure("the dispatcher ended a request that a pod has")
+        }
+    }
+}

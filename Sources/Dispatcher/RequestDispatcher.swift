@@ -1,0 +1,303 @@
+package import Core
+import Logging
+package import NIOCore
+package import Queue
+
+/// Places requests on pods: the thin actor around ``DispatchMachine``, with its exchanges, its journal and its one timer.
+///
+/// Its executor is an event loop, so that handlers on that loop enter it without a hop, and those of other loops with one `execute` for
+/// all that they send until it runs. Whatever comes in is handled in order; what is raised while actions are carried out waits in
+/// the inbox for the outermost call.
+package actor RequestDispatcher {
+    package nonisolated let eventLoop: any EventLoop
+    private nonisolated let executor: any SerialExecutor
+    nonisolated let inbox = DispatchInbox()
+    private nonisolated let exchangeConfiguration: ExchangeConfiguration
+    private nonisolated let journal: any RequestJournal
+    private nonisolated let transport: any PodTransport
+    private let polling: any PodPolling
+
+    private var machine: DispatchMachine
+    /// By the slot of their ticket.
+    private var exchanges: [Exchange?] = []
+    private var mails: [DispatchMail] = []
+    private var isHandling = false
+    private var timer: (due: NIODeadline, scheduled: Scheduled<Void>)?
+    private var idleWaiters: [CheckedContinuation<Void, Never>] = []
+
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    /// - Parameters:
+    ///   - eventLoop: Whose thread decides; one of those that serve clients.
+    ///   - routes: The routes as configured; later ones come by ``routesChanged(_:)``.
+    ///   - holdTimeouts: Operators' hold timeouts by route key, as kept in the database.
+    package init(
+        eventLoop: any EventLoop,
+        configuration: DispatchConfiguration,
+        exchangeConfiguration: ExchangeConfiguration,
+        routes: [Route],
+        holdTimeouts: [Int: Duration],
+        journal: any RequestJournal,
+        transport: any PodTransport,
+        polling: any PodPolling
+    ) {
+        self.eventLoop = eventLoop
+        executor = eventLoop.executor
+        self.exchangeConfiguration = exchangeConfiguration
+        self.journal = journal
+        self.transport = transport
+        self.polling = polling
+        var machine = DispatchMachine(configuration: configuration, routes: routes)
+        for (key, timeout) in holdTimeouts {
+            machine.setHoldTimeout(routeKey: key, timeout, now: .now())
+        }
+        self.machine = machine
+    }
+}
+
+// MARK: - Requests
+
+extension RequestDispatcher: RequestIntake {
+    package nonisolated func submit(_ request: QueuedRequest) -> any AnswerSource {
+        let exchange = Exchange(
+            request: request,
+            context: ExchangeContext(
+                journal: journal,
+                transport: transport,
+                configuration: exchangeConfiguration,
+                dispatcher: self
+            )
+        )
+        tell(.arrived, of: exchange)
+        return exchange
+    }
+
+    /// Hands an event in, from any loop; handled at once where this is the dispatcher's own.
+    nonisolated func tell(_ event: ExchangeEvent, of exchange: Exchange) {
+        let mustWake = inbox.put(DispatchMail(exchange: exchange, event: event, time: .now()))
+        if eventLoop.inEventLoop {
+            assumeIsolated { $0.handleMail() }
+        } else if mustWake {
+            eventLoop.execute { self.assumeIsolated { $0.handleMail() } }
+        }
+    }
+
+    /// Handles what is in the inbox, unless a call further out is at it already.
+    private func handleMail() {
+        guard !isHandling else { return }
+        isHandling = true
+        while inbox.take(into: &mails) {
+            for mail in mails { handle(mail) }
+            mails.removeAll(keepingCapacity: true)
+        }
+        isHandling = false
+        settle()
+    }
+
+    private func handle(_ mail: DispatchMail) {
+        let exchange = mail.exchange
+        switch mail.event {
+        case .arrived:
+            arrive(exchange, now: mail.time)
+        case .attemptEnded(let end, let writtenAt, let capacity):
+            guard let ticket = exchange.ticket else { return }
+            if !end.mayGoBack { forget(exchange) }
+            machine.attemptEnded(ticket, end, writtenAt: writtenAt, now: mail.time)
+            if let capacity, let pod = exchange.dispatchedTo { machine.capacityHint(pod, capacity, now: mail.time) }
+        case .withdrawn(let withdrawal):
+            if let ticket = exchange.ticket {
+                forget(exchange)
+                if withdrawal == .storageFailed {
+                    machine.storageFailed(ticket, now: mail.time)
+                } else {
+                    machine.cancel(ticket, now: mail.time)
+                }
+            }
+            exchange.eventLoop.execute { exchange.letGo() }
+        }
+        carryOut()
+    }
+
+    private func arrive(_ exchange: Exchange, now: NIODeadline) {
+        let request = exchange.request
+        let arrival = machine.arrive(
+            route: request.route,
+            needs: request.needs,
+            priority: request.priority,
+            holdLimit: request.holdLimit,
+            now: now
+        )
+        switch arrival {
+        case .placed(let ticket, let pod):
+            remember(exchange, ticket)
+            exchange.attempts = 1
+            exchange.dispatchedTo = pod
+            journal.insert(request, pod: pod, receiver: exchange)
+        case .waiting(let ticket):
+            remember(exchange, ticket)
+            journal.insert(request, pod: nil, receiver: exchange)
+        case .refused(let refusal):
+            exchange.eventLoop.execute { exchange.reject(refusal) }
+        }
+    }
+
+    private func remember(_ exchange: Exchange, _ ticket: Ticket) {
+        let slot = Int(ticket.slot)
+        while exchanges.count <= slot { exchanges.append(nil) }
+        exchanges[slot] = exchange
+        exchange.ticket = ticket
+    }
+
+    private func forget(_ exchange: Exchange) {
+        guard let ticket = exchange.ticket else { return }
+        exchanges[Int(ticket.slot)] = nil
+        exchange.ticket = nil
+    }
+
+    /// Carries out what the machine decided.
+    private func carryOut() {
+        while let action = machine.nextAction() {
+            switch action {
+            case .dispatch(let ticket, let pod):
+                guard let exchange = exchanges[Int(ticket.slot)] else { continue }
+                exchange.attempts += 1
+                exchange.dispatchedTo = pod
+                exchange.writtenAt = nil
+                journal.attempt(exchange.request, number: exchange.attempts, pod: pod, receiver: exchange)
+            case .refuse(let ticket, let refusal, let afterBusy):
+                guard let exchange = exchanges[Int(ticket.slot)] else { continue }
+                forget(exchange)
+                exchange.eventLoop.execute { exchange.refuse(refusal, afterBusy: afterBusy) }
+            case .poll(let pod):
+                polling.pollNow(pod)
+            case .setInterval(let pod, let interval):
+                polling.setInterval(interval, for: pod)
+            }
+        }
+    }
+
+    /// After every event: carries out what is left, sets the timer, and tells who waits for the end.
+    private func settle() {
+        carryOut()
+        if let due = machine.nextWake, timer.map({ due < $0.due }) ?? true {
+            timer?.scheduled.cancel()
+            timer = (due, eventLoop.scheduleTask(deadline: due) { self.assumeIsolated { $0.wake() } })
+        }
+        if !idleWaiters.isEmpty, machine.waitingCount + machine.leasedCount == 0 {
+            for waiter in idleWaiters { waiter.resume() }
+            idleWaiters.removeAll()
+        }
+    }
+
+    private func wake() {
+        timer = nil
+        machine.wake(now: .now())
+        settle()
+    }
+}
+
+// MARK: - Pods
+
+extension RequestDispatcher: PodObserver {
+    package nonisolated func podsChanged(_ pods: [Pod]) {
+        enter { $0.machine.podsChanged(pods, now: .now()) }
+    }
+
+    package nonisolated func sampled(
+        _ pod: Pod,
+        _ report: CapacityReport,
+        sentAt: NIODeadline,
+        receivedAt: NIODeadline
+    ) {
+        enter { dispatcher in
+            // Which leases the pod had seen when it was asked is told only now: nobody needs it sooner.
+            for ticket in dispatcher.machine.openLeases(of: pod) {
+                guard let exchange = dispatcher.exchanges[Int(ticket.slot)] else { continue }
+                if let written = exchange.writtenAt { dispatcher.machine.written(ticket, at: written) }
+            }
+            dispatcher.machine.sampled(pod, report, sentAt: sentAt, receivedAt: receivedAt, now: .now())
+        }
+    }
+
+    package nonisolated func pollFailed(_ pod: Pod, _ problem: String, sentAt: NIODeadline, receivedAt: NIODeadline) {
+        enter { $0.machine.pollFailed(pod, problem, sentAt: sentAt, now: .now()) }
+    }
+
+    /// Does something on the dispatcher's loop, behind all mail that is in already.
+    private nonisolated func enter(_ body: @escaping @Sendable (isolated RequestDispatcher) -> Void) {
+        eventLoop.execute {
+            self.assumeIsolated { dispatcher in
+                dispatcher.handleMail()
+                body(dispatcher)
+                dispatcher.settle()
+            }
+        }
+    }
+}
+
+// MARK: - Operators
+
+extension RequestDispatcher {
+    package func routesChanged(_ routes: [Route]) {
+        machine.routesChanged(routes, now: .now())
+        settle()
+    }
+
+    /// An operator's hold timeout of a route, at once and for those waiting too; nil gives the configured one back.
+    package func setHoldTimeout(_ timeout: Duration?, routeKey: Int) {
+        machine.setHoldTimeout(routeKey: routeKey, timeout, now: .now())
+        settle()
+    }
+
+    package func holdTimeoutOverride(routeKey: Int) -> Duration? {
+        machine.holdTimeoutOverride(routeKey: routeKey)
+    }
+
+    /// Takes a request out of its line; its client gets 503.
+    /// - Returns: Whether it waited.
+    package func cancel(_ id: RequestID) -> Bool {
+        handleMail()
+        for case .some(let exchange) in exchanges where exchange.request.id == id {
+            guard let ticket = exchange.ticket, machine.isWaiting(ticket) == true else { return false }
+            forget(exchange)
+            machine.cancel(ticket, now: .now())
+            settle()
+            exchange.eventLoop.execute {
+                exchange.refuse(Refusal(reason: .operatorCancelled, detail: "an operator cancelled the request"))
+            }
+            return true
+        }
+        return false
+    }
+
+    package func queueSnapshot() -> QueueSnapshot { machine.queueSnapshot(now: .now()) }
+
+    package func podSnapshots() -> [PodSnapshot] { machine.podSnapshots(now: .now()) }
+
+    /// Requests that wait, and requests that pods have.
+    package var load: (waiting: Int, leased: Int) { (machine.waitingCount, machine.leasedCount) }
+}
+
+// MARK: - The end
+
+extension RequestDispatcher {
+    /// From now on what comes is refused with `draining`; what waits and what pods have goes on.
+    package func beginDrain() {
+        machine.beginDrain(now: .now())
+        settle()
+    }
+
+    /// Returns when no request waits and none is with a pod.
+    package func idle() async {
+        handleMail()
+        guard machine.waitingCount + machine.leasedCount > 0 else { return }
+        await withCheckedContinuation { idleWaiters.append($0) }
+    }
+
+    /// Refuses all that wait with `draining`: the drain's time is up.
+    package func refuseAllWaiting() {
+        handleMail()
+        machine.refuseAllWaiting(now: .now())
+        settle()
+    }
+}
