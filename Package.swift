@@ -106,7 +106,7 @@ let package = Package(
             "Gateway",
             [
                 "Core", "HTTP", "OpenAPI", "Migrations", "Queue", "Dispatcher", "Pods", "Ingress", "Admin", "TaskPod",
-                nioCore, nioPosix, lifecycle, signals, logging, configuration, argumentParser, yams, system,
+                nioCore, nioPosix, nioLocks, lifecycle, signals, logging, configuration, argumentParser, yams, system,
             ]
         ),
         .executableTarget(name: "neutrino-gateway", dependencies: ["Gateway"], swiftSettings: settings),
@@ -128,7 +128,7 @@ let package = Package(
             ["Admin", "Dispatcher", "Queue", "Core", hummingbird, httpTypes, nioCore, nioPosix, logging, grdb]
         ),
         tests("TaskPod", ["TaskPod", "HTTP", "Core", nioCore, nioPosix, nioLocks, logging, lifecycle]),
-        tests("Gateway", ["Gateway", "Core", "Queue", "Ingress", configuration, nioCore, logging]),
+        tests("Gateway", ["Gateway", "Core", "Queue", "Ingress", nioCore, nioLocks, logging]),
         tests("Modules", []),
         tests(
             "EndToEnd",

@@ -1,0 +1,104 @@
+package import Core
+package import Logging
+
+/// Everything that the gateway can be told, with what applies where it is told nothing.
+///
+/// ``SettingCatalogue`` binds each property to its key, its bounds and its documentation. The targets' own configurations are made from
+/// this one value in `GatewaySettings+Targets.swift`.
+package struct GatewaySettings: Sendable {
+    // Where clients come in.
+    package var gatewayHost = "0.0.0.0"
+    package var gatewayPort = 8080
+    /// nil: min(20000, 80 % of the descriptors).
+    package var maxConnections: Int?
+    package var maxBodyBytes = 100 << 20
+    package var headerTimeout = Duration.seconds(10)
+    /// Between two bytes.
+    package var bodyTimeout = Duration.seconds(30)
+    package var clientKeepalive = Duration.seconds(620)
+    var trustedProxies: [AddressRange] = []
+
+    // Routes and holding.
+    package var openapiSpecPath: String?
+    package var defaultResources = ResourceVector(cpus: 1000, gpus: 0, memory: 1000)
+    package var holdTimeout = Duration.seconds(30)
+    /// While no pod is known at all; nil: as ``holdTimeout``.
+    package var holdTimeoutNoPods: Duration?
+    /// To the pod's first byte.
+    package var requestTimeout = Duration.seconds(300)
+    var placement = PlacementRule.leastUtilized
+    package var reserveAfter = Duration.seconds(5)
+    package var maxAttempts = 3
+    package var busyStatuses = [503]
+
+    // Pods.
+    var discoveryMode = DiscoveryMode.static
+    package var staticBackends: [PodDescription] = []
+    package var capacityUpdateInterval = Duration.seconds(2)
+    package var capacityTimeout = Duration.seconds(5)
+    package var streamIdleTimeout = Duration.seconds(300)
+    package var upstreamKeepalive = Duration.seconds(4)
+    package var upstreamCAFile: String?
+    package var upstreamTLSServerName: String?
+
+    // The queue, which is the request log.
+    package var databasePath = "neutrino.db"
+    var queueSynchronous = SynchronousRule.normal
+    package var maxQueueDepth = 10_000
+    package var maxQueueBytes = 1 << 30
+    package var logRetention = Duration.seconds(7 * 86_400)
+    package var logBodyRetention = Duration.seconds(86_400)
+    package var logResponseBytes = 4096
+    package var databaseMaxBytes = 10 << 30
+    package var redactHeaders: [String] = []
+    package var redactQuery: [String] = []
+    package var keepCredentials = false
+    package var nodeID = 0
+
+    // Operators.
+    package var adminHost = "127.0.0.1"
+    package var adminPort = 9090
+    package var adminAllowedHosts: [String] = []
+    package var adminToken: String?
+    package var adminTokenFile: String?
+    package var adminReadToken: String?
+    package var adminReadTokenFile: String?
+
+    // The process.
+    package var logLevel = Logger.Level.info
+    package var logFormat = LogFormat.text
+    var accessLog = AccessLogRule.off
+    package var drainDelay = Duration.zero
+    package var drainTimeout = Duration.seconds(30)
+    /// nil: one for each core.
+    package var eventLoops: Int?
+
+    package init() {}
+}
+
+/// How pods are found.
+enum DiscoveryMode: String, CaseIterable, Sendable {
+    /// Those of `STATIC_BACKENDS`.
+    case `static`
+}
+
+/// Which of several pods that fit is taken.
+enum PlacementRule: String, CaseIterable, Sendable {
+    case leastUtilized = "least_utilized"
+    case bestFit = "best_fit"
+    case roundRobin = "round_robin"
+}
+
+/// What a commit of the queue survives.
+enum SynchronousRule: String, CaseIterable, Sendable {
+    /// The end of the process.
+    case normal
+    /// The loss of power too.
+    case full
+}
+
+/// How log lines are written.
+package enum LogFormat: String, CaseIterable, Sendable {
+    case text
+    case json
+}

@@ -1,0 +1,65 @@
+import Core
+
+/// What several values together must keep to.
+enum SettingRules {
+    static func problems(of loaded: LoadedConfiguration) -> [ConfigurationProblem] {
+        let settings = loaded.settings
+        var problems: [ConfigurationProblem] = []
+        if !isLoopback(settings.adminHost), settings.adminToken == nil {
+            problems.append(
+                ConfigurationProblem(
+                    "admin_host: \(quoted(settings.adminHost)) is not loopback and there is no token",
+                    origin: loaded.origin("admin_host"),
+                    accepted: "127.0.0.1, ::1 or localhost; others with ADMIN_TOKEN_FILE or ADMIN_TOKEN"
+                )
+            )
+        }
+        if let token = settings.adminToken, token == settings.adminReadToken {
+            problems.append(
+                ConfigurationProblem(
+                    "admin_read_token: it is the same as admin_token", origin: loaded.origin("admin_read_token"),
+                    accepted: "a token of its own"
+                )
+            )
+        }
+        if settings.gatewayPort == settings.adminPort, settings.gatewayPort != 0,
+            overlaps(settings.gatewayHost, settings.adminHost)
+        {
+            problems.append(
+                ConfigurationProblem(
+                    "admin_port: \(settings.adminPort) is gateway_port too",
+                    origin: loaded.origin("admin_port"),
+                    accepted: "a port of its own"
+                )
+            )
+        }
+        if settings.maxBodyBytes > settings.maxQueueBytes {
+            problems.append(
+                ConfigurationProblem(
+                    "max_body_bytes: \(ByteSize.format(settings.maxBodyBytes)) is more than max_queue_bytes, \(ByteSize.format(settings.maxQueueBytes))",
+                    origin: loaded.origin("max_body_bytes"),
+                    accepted: "at most max_queue_bytes"
+                )
+            )
+        }
+        var pods: Set<String> = []
+        for pod in settings.staticBackends where !pods.insert(pod.id).inserted {
+            problems.append(
+                ConfigurationProblem("static_backends: \(pod.url) is there twice", origin: loaded.origin("static_backends"))
+            )
+        }
+        return problems
+    }
+
+    static func isLoopback(_ host: String) -> Bool {
+        let host = host.lowercased()
+        return host == "localhost" || host == "::1" || host == "0:0:0:0:0:0:0:1"
+            || (host.hasPrefix("127.") && host.utf8.allSatisfy { $0 == 46 || (48...57).contains($0) })
+    }
+
+    /// Whether both could not be listened on with one port.
+    private static func overlaps(_ left: String, _ right: String) -> Bool {
+        let all: Set = ["0.0.0.0", "::"]
+        return left == right || all.contains(left) || all.contains(right)
+    }
+}

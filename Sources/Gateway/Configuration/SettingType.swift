@@ -1,0 +1,93 @@
+/// How a value is written: read from text within bounds, and written back.
+///
+/// Flags, environment and file all hand in text, so that one rule and one error text serve all three.
+struct SettingType<Value: Sendable>: Sendable {
+    /// What is accepted, in words that follow "accepted: ".
+    let accepted: String
+    /// What stands for the value in a synopsis: `--gateway-port PORT`.
+    let placeholder: String
+    let parse: @Sendable (String) throws(SettingRejection) -> Value
+    /// Text that ``parse`` reads as the same value; what `check` and the documentation show.
+    let format: @Sendable (Value) -> String
+
+    init(
+        _ placeholder: String,
+        accepted: String,
+        parse: @escaping @Sendable (String) throws(SettingRejection) -> Value,
+        format: @escaping @Sendable (Value) -> String
+    ) {
+        self.placeholder = placeholder
+        self.accepted = accepted
+        self.parse = parse
+        self.format = format
+    }
+
+    /// The same type where there may be no value: `none` (in words: `auto`, `as hold_timeout`) stands for nil, as does empty text.
+    func optional(_ none: String) -> SettingType<Value?> {
+        SettingType<Value?>(
+            placeholder,
+            accepted: "\(accepted); `\(none)` or nothing for the default",
+            parse: { text throws(SettingRejection) in text.isEmpty || text == none ? nil : try parse(text) },
+            format: { $0.map(format) ?? none }
+        )
+    }
+
+    /// Any number of them, separated by commas; at most `maximum`. Empty items are refused, empty text is an empty list.
+    func list(_ plural: String, maximum: Int) -> SettingType<[Value]> {
+        SettingType<[Value]>(
+            "\(placeholder),…",
+            accepted: "\(plural), separated by commas, at most \(maximum)",
+            parse: { text throws(SettingRejection) in
+                guard !text.isEmpty else { return [] }
+                let items = text.split(separator: ",", omittingEmptySubsequences: false).map { $0.trimmed }
+                guard items.count <= maximum else { throw SettingRejection("\(items.count) items") }
+                var values: [Value] = []
+                for item in items {
+                    guard !item.isEmpty else { throw SettingRejection("an empty item") }
+                    do throws(SettingRejection) {
+                        values.append(try parse(item))
+                    } catch {
+                        throw SettingRejection("\(quoted(item))\(error.detail.map { ": \($0)" } ?? "")")
+                    }
+                }
+                return values
+            },
+            format: { $0.map(format).joined(separator: ",") }
+        )
+    }
+}
+
+/// Text that is not a value of its type.
+struct SettingRejection: Error {
+    /// What is wrong, where there is more to say than what would be accepted.
+    var detail: String?
+
+    init(_ detail: String? = nil) { self.detail = detail }
+}
+
+extension StringProtocol {
+    /// Without ASCII white space at both ends.
+    var trimmed: String {
+        let isSpace: (Character) -> Bool = { $0 == " " || $0 == "\t" || $0 == "\n" || $0 == "\r\n" || $0 == "\r" }
+        return String(drop(while: isSpace).reversed().drop(while: isSpace).reversed())
+    }
+}
+
+/// Text from outside as it appears in an error: in quotes, on one line, at most 80 characters of it.
+func quoted(_ text: String) -> String {
+    var result = "\""
+    for character in text.prefix(80).unicodeScalars {
+        switch character {
+        case "\"": result += "\\\""
+        case "\\": result += "\\\\"
+        case "\n": result += "\\n"
+        case "\r": result += "\\r"
+        case "\t": result += "\\t"
+        case _ where character.properties.generalCategory == .control || character.value == 0x2028
+            || character.value == 0x2029 || character.properties.generalCategory == .format:
+            result += "\\u{\(String(character.value, radix: 16))}"
+        default: result.unicodeScalars.append(character)
+        }
+    }
+    return result + (text.count > 80 ? "…\"" : "\"")
+}
