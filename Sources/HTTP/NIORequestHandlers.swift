@@ -178,7 +178,9 @@ final class NIORequestAdapter: ChannelInboundHandler, RequestFlowSource {
     }
 
     private func convert(_ head: HTTPRequestHead) throws(MessageError) -> RequestPart {
-        guard let method = RequestMethod(rawValue: head.method.rawValue) else {
+        // NIOHTTP1 writes this one without its hyphen.
+        let name = head.method == .MSEARCH ? RequestMethod.msearch.rawValue : head.method.rawValue
+        guard let method = RequestMethod(rawValue: name) else {
             throw MessageError(status: head.method == .RAW(value: "PRI") ? 505 : 501, "an unknown method")
         }
         guard let version = Core.HTTPVersion(head.version) else {
