@@ -19,6 +19,7 @@ let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let nioLocks: Target.Dependency = .product(name: "NIOConcurrencyHelpers", package: "swift-nio")
+let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -92,7 +93,10 @@ let package = Package(
         library("Migrations", [grdb]),
         library("Queue", ["Core", "Migrations", "CSQLite", grdb, nioCore, nioPosix, nioLocks, deque, logging]),
         library("Dispatcher", ["Core", "Queue", nioCore, nioLocks, deque, heap, logging]),
-        library("Pods", ["Core", "HTTP", "CCurl", nioCore, nioPosix, nioSSL, nioLocks, lifecycle, logging, deque]),
+        library(
+            "Pods",
+            ["Core", "HTTP", "CCurl", nioCore, nioPosix, nioTLS, nioSSL, nioLocks, lifecycle, logging, heap]
+        ),
         library(
             "Ingress",
             ["Core", "HTTP", "OpenAPI", "Queue", nioCore, nioPosix, nioLocks, lifecycle, logging, deque]
