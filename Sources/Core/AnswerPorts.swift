@@ -5,6 +5,9 @@ package import NIOCore
 /// Either ``refuse(_:)`` is called once, or ``begin(_:framing:timing:)`` once and then ``body(_:)`` any number of times, and ``end(trailers:)`` or
 /// ``abort()`` once.
 package protocol AnswerSink: AnyObject {
+    /// The request has its row: it is committed. Called once, before anything else, and not at all where the commit fails or the
+    /// request is refused at the door.
+    func recorded(_ id: RequestID)
     /// The pod's answer begins. `framing` is how the pod delimited it; the sink frames for its client.
     func begin(_ head: ResponseHead, framing: BodyFraming, timing: AnswerTiming)
     func body(_ bytes: ByteBuffer)
@@ -15,6 +18,10 @@ package protocol AnswerSink: AnyObject {
     func abort()
     /// The gateway's own answer. ``AnswerSource/delivered()`` follows too.
     func refuse(_ refusal: Refusal)
+}
+
+extension AnswerSink {
+    package func recorded(_ id: RequestID) {}
 }
 
 /// Who feeds an ``AnswerSink``: what the sink tells it, on the same event loop.

@@ -110,6 +110,7 @@ extension Exchange: CommitReceiver {
         if !isInserted {
             isInserted = true
             committedAt = .now()
+            if case .inserting = phase { request.sink.recorded(request.id) }
         }
         switch phase {
         case .inserting:

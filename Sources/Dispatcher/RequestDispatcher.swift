@@ -130,12 +130,16 @@ extension RequestDispatcher: RequestIntake {
         switch arrival {
         case .placed(let ticket, let pod):
             remember(exchange, ticket)
-            exchange.attempts = 1
-            exchange.dispatchedTo = pod
-            journal.insert(request, pod: pod, receiver: exchange)
+            if request.isStamped {
+                dispatch(exchange, to: pod)
+            } else {
+                exchange.attempts = 1
+                exchange.dispatchedTo = pod
+                journal.insert(request, pod: pod, receiver: exchange)
+            }
         case .waiting(let ticket):
             remember(exchange, ticket)
-            journal.insert(request, pod: nil, receiver: exchange)
+            if !request.isStamped { journal.insert(request, pod: nil, receiver: exchange) }
         case .refused(let refusal):
             exchange.eventLoop.execute { exchange.reject(refusal) }
         }
@@ -154,16 +158,21 @@ extension RequestDispatcher: RequestIntake {
         exchange.ticket = nil
     }
 
+    /// Commits a later dispatch; the exchange sends it when that is done.
+    private func dispatch(_ exchange: Exchange, to pod: Pod) {
+        exchange.attempts += 1
+        exchange.dispatchedTo = pod
+        exchange.writtenAt = nil
+        journal.attempt(exchange.request, number: exchange.attempts, pod: pod, receiver: exchange)
+    }
+
     /// Carries out what the machine decided.
     private func carryOut() {
         while let action = machine.nextAction() {
             switch action {
             case .dispatch(let ticket, let pod):
                 guard let exchange = exchanges[Int(ticket.slot)] else { continue }
-                exchange.attempts += 1
-                exchange.dispatchedTo = pod
-                exchange.writtenAt = nil
-                journal.attempt(exchange.request, number: exchange.attempts, pod: pod, receiver: exchange)
+                dispatch(exchange, to: pod)
             case .refuse(let ticket, let refusal, let afterBusy):
                 guard let exchange = exchanges[Int(ticket.slot)] else { continue }
                 forget(exchange)

@@ -84,6 +84,9 @@ package final class QueuedRequest: @unchecked Sendable {
         return stamp.id
     }
 
+    /// Whether it has an id: it was handed to the journal, or its row is from before a restart.
+    package var isStamped: Bool { stamp != nil }
+
     /// When it was handed to the journal, in milliseconds since 1970.
     package var acceptedMilliseconds: Int64 { stamp?.milliseconds ?? 0 }
 

@@ -1,0 +1,135 @@
+package import Core
+package import Dispatcher
+import HTTPTypes
+import Hummingbird
+package import Logging
+package import NIOCore
+package import Queue
+import ServiceLifecycle
+
+/// The operators' listener: JSON under `/admin/api`, and `/health` and `/ready`.
+package struct AdminServer: Service {
+    /// Paths that need neither a token nor a name of ours.
+    static let openPaths: Set<String> = ["/health", "/ready"]
+
+    /// What the calls look at and change.
+    package struct Subjects: Sendable {
+        package var dispatcher: RequestDispatcher
+        package var replayer: Replayer
+        package var log: RequestLog
+        package var settings: Settings
+        /// The routes as they are now, `default` first.
+        package var routes: @Sendable () -> [Route]
+        package var readiness: @Sendable () -> Readiness
+
+        package init(
+            dispatcher: RequestDispatcher,
+            replayer: Replayer,
+            log: RequestLog,
+            settings: Settings,
+            routes: @escaping @Sendable () -> [Route],
+            readiness: @escaping @Sendable () -> Readiness
+        ) {
+            self.dispatcher = dispatcher
+            self.replayer = replayer
+            self.log = log
+            self.settings = settings
+            self.routes = routes
+            self.readiness = readiness
+        }
+    }
+
+    /// What `/ready` answers.
+    package struct Readiness: Sendable {
+        package var isReady: Bool
+        /// JSON.
+        package var body: String
+
+        package init(isReady: Bool, body: String) {
+            self.isReady = isReady
+            self.body = body
+        }
+    }
+
+    private let configuration: AdminConfiguration
+    private let subjects: Subjects
+    private let eventLoopGroup: any EventLoopGroup
+    private let logger: Logger
+    private let onRunning: @Sendable (Int) async -> Void
+
+    /// - Parameter onRunning: Called with the port once requests are accepted.
+    /// - Throws: ``AdminError`` where the listener would be open to the network without a token.
+    package init(
+        configuration: AdminConfiguration,
+        subjects: Subjects,
+        eventLoopGroup: any EventLoopGroup,
+        logger: Logger,
+        onRunning: @escaping @Sendable (Int) async -> Void = { _ in }
+    ) throws {
+        guard configuration.isLoopback || !configuration.tokens.isEmpty else {
+            throw AdminError(
+                code: .tokenMissing,
+                message:
+                    "ADMIN_HOST is \(configuration.host), which other machines can reach: set ADMIN_TOKEN_FILE, or ADMIN_HOST to 127.0.0.1"
+            )
+        }
+        self.configuration = configuration
+        self.subjects = subjects
+        self.eventLoopGroup = eventLoopGroup
+        self.logger = logger
+        self.onRunning = onRunning
+    }
+
+    package func run() async throws {
+        let onRunning = onRunning
+        let application = Application(
+            router: router(),
+            configuration: ApplicationConfiguration(
+                address: .hostname(configuration.host, port: configuration.port),
+                serverName: nil
+            ),
+            onServerRunning: { channel in await onRunning(channel.localAddress?.port ?? 0) },
+            eventLoopGroupProvider: .shared(eventLoopGroup),
+            logger: logger
+        )
+        do {
+            try await application.run()
+        } catch let error as IOError {
+            throw AdminError(
+                code: .cannotBind,
+                message:
+                    "cannot listen for operators on \(configuration.host):\(configuration.port) (ADMIN_HOST, ADMIN_PORT)",
+                cause: error
+            )
+        }
+    }
+
+    private func router() -> Router<AdminContext> {
+        let router = Router(context: AdminContext.self)
+        router.addMiddleware {
+            ProblemMiddleware()
+            HostMiddleware(rule: HostRule(allowed: configuration.allowedHosts))
+            TokenMiddleware(configuration)
+        }
+        router.get("/health") { _, _ in
+            Response(
+                status: .ok,
+                headers: [.contentType: "text/plain"],
+                body: ResponseBody(byteBuffer: ByteBuffer(string: "ok\n"))
+            )
+        }
+        router.get("/ready") { _, _ in
+            let readiness = subjects.readiness()
+            return Response(
+                status: readiness.isReady ? .ok : .serviceUnavailable,
+                headers: [.contentType: "application/json", .cacheControl: "no-store"],
+                body: ResponseBody(byteBuffer: ByteBuffer(string: readiness.body))
+            )
+        }
+        let api = router.group("/admin/api")
+        QueueCalls(subjects: subjects).add(to: api)
+        RouteCalls(subjects: subjects, logger: logger).add(to: api)
+        RequestCalls(subjects: subjects, logger: logger).add(to: api)
+        return router
+    }
+}

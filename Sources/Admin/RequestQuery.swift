@@ -1,0 +1,87 @@
+import Core
+import Foundation
+import Hummingbird
+import Queue
+
+/// The query of `GET /admin/api/requests`: filters that combine, and where the page begins.
+struct RequestQuery {
+    var filter = LogFilter()
+    var before: Core.RequestID?
+    var limit = 50
+
+    /// Rows of one page at most.
+    static let longestPage = 500
+
+    /// - Throws: ``AdminProblem`` that names the parameter, its value and what is accepted.
+    init(_ parameters: Parameters) throws {
+        for (name, value) in parameters {
+            let value = String(value)
+            switch name {
+            case "state": filter.states = try Set(value.split(separator: ",").map { try Self.state(String($0)) })
+            case "reason": filter.reasons = try Set(value.split(separator: ",").map { try Self.reason(String($0)) })
+            case "route": filter.routeID = value
+            case "pod": filter.podID = value
+            case "status": filter.statuses = try Self.statuses(value)
+            case "since": filter.sinceMilliseconds = try Self.time(value, "since")
+            case "until": filter.untilMilliseconds = try Self.time(value, "until")
+            case "text":
+                guard value.utf8.count <= 256 else { throw Self.bad("text", value, "at most 256 bytes") }
+                filter.text = value.isEmpty ? nil : value
+            case "before":
+                guard let id = Core.RequestID(value) else { throw Self.bad("before", value, "a request id") }
+                before = id
+            case "limit":
+                guard let number = Int(value), (1...Self.longestPage).contains(number) else {
+                    throw Self.bad("limit", value, "1 to \(Self.longestPage)")
+                }
+                limit = number
+            default:
+                throw AdminProblem.badRequest(
+                    "unknown parameter \(name); accepted are state, reason, route, pod, status, since, until, text, before, limit"
+                )
+            }
+        }
+    }
+
+    private static func bad(_ name: String, _ value: String, _ accepted: String) -> AdminProblem {
+        .badRequest("`\(name)` is \(value.prefix(100).debugDescription); accepted: \(accepted)")
+    }
+
+    private static func state(_ name: String) throws -> RequestState {
+        guard let state = RequestState(name: name) else {
+            throw bad("state", name, RequestState.allCases.map(\.name).joined(separator: ", "))
+        }
+        return state
+    }
+
+    private static func reason(_ name: String) throws -> EndReason {
+        guard let reason = EndReason(rawValue: name) else {
+            throw bad("reason", name, EndReason.allCases.map(\.rawValue).joined(separator: ", "))
+        }
+        return reason
+    }
+
+    /// `503`, `5xx` or `500-599`.
+    static func statuses(_ text: String) throws -> ClosedRange<Int> {
+        if text.count == 3, text.lowercased().hasSuffix("xx"), let hundred = text.first?.wholeNumberValue,
+            (1...9).contains(hundred)
+        {
+            return hundred * 100...hundred * 100 + 99
+        }
+        let bounds = text.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
+        guard bounds.count <= 2, let low = bounds.first ?? nil, let high = bounds.last ?? nil, low <= high,
+            (100...999).contains(low),
+            high <= 999
+        else { throw bad("status", text, "503, 5xx or 500-599") }
+        return low...high
+    }
+
+    /// RFC 3339, or milliseconds since 1970.
+    static func time(_ text: String, _ name: String) throws -> Int64 {
+        if let number = Int64(text), number >= 0 { return number }
+        for style in [Date.ISO8601FormatStyle(includingFractionalSeconds: true), Date.ISO8601FormatStyle()] {
+            if let date = try? style.parse(text) { return Int64((date.timeIntervalSince1970 * 1000).rounded()) }
+        }
+        throw bad(name, text, "2026-01-31T12:00:00Z, or milliseconds since 1970")
+    }
+}
