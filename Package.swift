@@ -132,7 +132,7 @@ let package = Package(
             ["Admin", "Dispatcher", "Queue", "Core", hummingbird, httpTypes, nioCore, nioPosix, logging, grdb]
         ),
         tests("TaskPod", ["TaskPod", "HTTP", "Core", nioCore, nioPosix, nioLocks, logging, lifecycle]),
-        tests("Gateway", ["Gateway", "Core", "Queue", "Ingress", nioCore, nioLocks, logging]),
+        tests("Gateway", ["Gateway", "Core", "Queue", "Ingress", "Pods", nioCore, nioLocks, logging]),
         tests("Modules", []),
         tests(
             "EndToEnd",

@@ -9,7 +9,9 @@ struct CommandLineFlags: Sendable {
     /// Reads arguments without the program and its command. Everything that is not a known flag with one value is a problem.
     init(_ arguments: [String]) {
         let definitions = Dictionary(
-            uniqueKeysWithValues: SettingCatalogue.all.compactMap { definition in definition.flag.map { ($0, definition) } }
+            uniqueKeysWithValues: SettingCatalogue.all.compactMap { definition in
+                definition.flag.map { ($0, definition) }
+            }
         )
         let known = definitions.keys.sorted() + ["--config"]
         var rest = arguments[...]
@@ -30,7 +32,9 @@ struct CommandLineFlags: Sendable {
             var value = parts.count == 2 ? String(parts[1]) : nil
             if value == nil, let next = rest.first, !next.hasPrefix("--") { value = rest.popFirst() }
             guard let value else {
-                problems.append(ConfigurationProblem("\(name) needs a value", accepted: definition?.accepted ?? "a path"))
+                problems.append(
+                    ConfigurationProblem("\(name) needs a value", accepted: definition?.accepted ?? "a path")
+                )
                 continue
             }
             let isRepeated: Bool
@@ -47,7 +51,8 @@ struct CommandLineFlags: Sendable {
     private static func unknown(_ name: String, among known: [String]) -> String {
         let key = name.dropFirst(2).lowercased().map { $0 == "-" ? "_" : String($0) }.joined()
         if let secret = SettingCatalogue[key], secret.isSecret {
-            return "\(quoted(name)): no flag takes a secret; use the environment variable \(secret.environmentName), or a file"
+            return
+                "\(quoted(name)): no flag takes a secret; use the environment variable \(secret.environmentName), or a file"
         }
         return "unknown flag \(quoted(name))\(NearestName.hint(name, among: known))"
     }

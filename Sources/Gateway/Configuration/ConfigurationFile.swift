@@ -27,7 +27,10 @@ struct ConfigurationFile: Sendable {
         guard let root, !root.isNull else { return }
         guard case .mapping(let mapping) = root else {
             problems = [
-                ConfigurationProblem("the file is not a mapping of keys to values", origin: .file(path, line: root.line))
+                ConfigurationProblem(
+                    "the file is not a mapping of keys to values",
+                    origin: .file(path, line: root.line)
+                )
             ]
             return
         }
@@ -59,7 +62,11 @@ struct ConfigurationFile: Sendable {
         case .mapping(let items) where definition.key == "default_resources":
             text = items.map { "\($0.key.string ?? "")=\($0.value.scalar?.string ?? "")" }.joined(separator: ", ")
         default:
-            problem("\(definition.key): a value is expected here, or a list of values", at: node, accepted: definition.accepted)
+            problem(
+                "\(definition.key): a value is expected here, or a list of values",
+                at: node,
+                accepted: definition.accepted
+            )
             return
         }
         values[definition.key] = Entry(text: text, line: node.line)
@@ -97,6 +104,7 @@ extension Node {
     /// `null`, `~`, or nothing, unless in quotes.
     var isNull: Bool {
         guard case .scalar(let scalar) = self else { return false }
-        return tag.description == Tag.Name.null.rawValue && scalar.style != .singleQuoted && scalar.style != .doubleQuoted
+        return tag.description == Tag.Name.null.rawValue && scalar.style != .singleQuoted
+            && scalar.style != .doubleQuoted
     }
 }

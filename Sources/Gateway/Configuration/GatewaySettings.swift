@@ -1,5 +1,8 @@
 package import Core
+package import Dispatcher
+package import Ingress
 package import Logging
+package import Queue
 
 /// Everything that the gateway can be told, with what applies where it is told nothing.
 ///
@@ -26,7 +29,7 @@ package struct GatewaySettings: Sendable {
     package var holdTimeoutNoPods: Duration?
     /// To the pod's first byte.
     package var requestTimeout = Duration.seconds(300)
-    var placement = PlacementRule.leastUtilized
+    package var placement = Placement.leastUtilized
     package var reserveAfter = Duration.seconds(5)
     package var maxAttempts = 3
     package var busyStatuses = [503]
@@ -43,7 +46,7 @@ package struct GatewaySettings: Sendable {
 
     // The queue, which is the request log.
     package var databasePath = "neutrino.db"
-    var queueSynchronous = SynchronousRule.normal
+    package var queueSynchronous = QueueConfiguration.Synchronous.normal
     package var maxQueueDepth = 10_000
     package var maxQueueBytes = 1 << 30
     package var logRetention = Duration.seconds(7 * 86_400)
@@ -67,7 +70,7 @@ package struct GatewaySettings: Sendable {
     // The process.
     package var logLevel = Logger.Level.info
     package var logFormat = LogFormat.text
-    var accessLog = AccessLogRule.off
+    package var accessLog = AccessLogMode.off
     package var drainDelay = Duration.zero
     package var drainTimeout = Duration.seconds(30)
     /// nil: one for each core.
@@ -80,21 +83,6 @@ package struct GatewaySettings: Sendable {
 enum DiscoveryMode: String, CaseIterable, Sendable {
     /// Those of `STATIC_BACKENDS`.
     case `static`
-}
-
-/// Which of several pods that fit is taken.
-enum PlacementRule: String, CaseIterable, Sendable {
-    case leastUtilized = "least_utilized"
-    case bestFit = "best_fit"
-    case roundRobin = "round_robin"
-}
-
-/// What a commit of the queue survives.
-enum SynchronousRule: String, CaseIterable, Sendable {
-    /// The end of the process.
-    case normal
-    /// The loss of power too.
-    case full
 }
 
 /// How log lines are written.

@@ -58,7 +58,10 @@ package struct LoadedConfiguration: Sendable {
     ) -> [ConfigurationProblem] {
         let secrets = SettingCatalogue.all.filter(\.isSecret)
         let fromFile = (file?.values ?? [:]).map { key, entry in
-            (AbsoluteConfigKey([key]), ConfigValue(.stringArray([entry.text]), isSecret: SettingCatalogue[key]?.isSecret == true))
+            (
+                AbsoluteConfigKey(Self.components(key)),
+                ConfigValue(.stringArray([entry.text]), isSecret: SettingCatalogue[key]?.isSecret == true)
+            )
         }
         let used = SourceRecorder()
         let reader = ConfigReader(
@@ -78,7 +81,10 @@ package struct LoadedConfiguration: Sendable {
         var problems: [ConfigurationProblem] = []
         for definition in SettingCatalogue.all {
             guard
-                let parts = reader.stringArray(forKey: ConfigKey([definition.key]), isSecret: definition.isSecret),
+                let parts = reader.stringArray(
+                    forKey: ConfigKey(Self.components(definition.key)),
+                    isSecret: definition.isSecret
+                ),
                 let provider = used.lastProvider
             else { continue }
             let origin = Self.origin(of: definition, provider: provider, file: file)
@@ -93,6 +99,9 @@ package struct LoadedConfiguration: Sendable {
         }
         return problems
     }
+
+    /// The providers join these with `-`, `_` and `.`.
+    private static func components(_ key: String) -> [String] { key.split(separator: "_").map(String.init) }
 
     private static func origin(
         of definition: SettingDefinition,
@@ -113,7 +122,12 @@ package struct LoadedConfiguration: Sendable {
             guard let path, let definition = SettingCatalogue[key] else { continue }
             let origin = origin("\(key)_file")
             if let other = origins[key] {
-                problems.append(ConfigurationProblem("\(key)_file: there is also \(key) (from \(other)): give one of them", origin: origin))
+                problems.append(
+                    ConfigurationProblem(
+                        "\(key)_file: there is also \(key) (from \(other)): give one of them",
+                        origin: origin
+                    )
+                )
                 continue
             }
             do {
@@ -123,7 +137,9 @@ package struct LoadedConfiguration: Sendable {
                 origins[key] = .file(path, line: nil)
             } catch {
                 let cause = (error as? SettingRejection).map { "\(quoted(path)): \($0.detail ?? "")" } ?? "\(error)"
-                problems.append(ConfigurationProblem("\(key)_file: \(cause)", origin: origin, accepted: definition.accepted))
+                problems.append(
+                    ConfigurationProblem("\(key)_file: \(cause)", origin: origin, accepted: definition.accepted)
+                )
             }
         }
         return problems

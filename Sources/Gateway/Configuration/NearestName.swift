@@ -1,15 +1,14 @@
 /// The known name that an unknown one was most likely meant to be.
 enum NearestName {
-    /// The closest by edits (insert, remove, replace, swap of neighbours), nil where none is within a third of the name's length.
+    /// The closest by edits (insert, remove, replace, swap of neighbours) within a third of the name's length, else one that contains it.
     /// Case and `-` or `_` do not count.
     static func find(_ name: String, among known: [String]) -> String? {
         let plain = normalized(name)
         let bound = max(1, min(plain.count, 64) / 3)
-        return
-            known
-            .map { (name: $0, edits: edits(plain, normalized($0))) }
-            .filter { $0.edits <= bound }
-            .min { $0.edits < $1.edits }?.name
+        let near = known.map { (name: $0, edits: edits(plain, normalized($0))) }.filter { $0.edits <= bound }
+        if let nearest = near.min(by: { $0.edits < $1.edits }) { return nearest.name }
+        // `gpus` for `num_gpus`.
+        return plain.count < 3 ? nil : known.first { String(normalized($0)).contains(String(plain)) }
     }
 
     /// `; did you mean x?`, or nothing.

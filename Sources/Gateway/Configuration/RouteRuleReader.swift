@@ -35,7 +35,9 @@ struct RouteRuleReader {
             case let name: unknown(name, among: Self.fields, prefix: "", at: key)
             }
         }
-        if mapping["path"] == nil { problem("path", "it is missing", at: node, accepted: "a path such as /v1/infer/{model}") }
+        if mapping["path"] == nil {
+            problem("path", "it is missing", at: node, accepted: "a path such as /v1/infer/{model}")
+        }
         return problems.isEmpty ? rule : nil
     }
 
@@ -68,7 +70,9 @@ struct RouteRuleReader {
     private mutating func template(_ node: Node) -> String? {
         let accepted = "a path such as /v1/infer/{model}, without a query"
         guard let text = scalar(node, "path", accepted) else { return nil }
-        let isVisible = text.utf8.allSatisfy { (0x21...0x7E).contains($0) && $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") }
+        let isVisible = text.utf8.allSatisfy {
+            (0x21...0x7E).contains($0) && $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#")
+        }
         guard text.hasPrefix("/"), text.utf8.count <= 4096, isVisible else {
             problem("path", "\(quoted(text)) is not accepted", at: node, accepted: accepted)
             return nil

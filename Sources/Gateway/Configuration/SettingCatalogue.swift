@@ -1,5 +1,8 @@
 import Core
+import Dispatcher
+import Ingress
 import Logging
+import Queue
 
 /// The one table of all keys. Flags, environment variables, the YAML file, `--help`, `check` and `docs/configuration.md` are all held
 /// against it. To add a key: a property in ``GatewaySettings``, a line here, a line in the documentation (a test compares both).
@@ -14,71 +17,114 @@ enum SettingCatalogue {
         .init("gateway_host", .listener, \.gatewayHost, .host, "The address that clients reach the gateway at."),
         .init("gateway_port", .listener, \.gatewayPort, .port, "Its port."),
         .init(
-            "max_connections", .listener, \.maxConnections, SettingType.integer(in: 1...1_000_000).optional("auto"),
+            "max_connections",
+            .listener,
+            \.maxConnections,
+            SettingType.integer(in: 1...1_000_000).optional("auto"),
             "Client connections at once; `auto` is 20000, or 80 % of the file descriptors where that is less."
         ),
         .init(
-            "max_body_bytes", .listener, \.maxBodyBytes, .size(in: 0...(1 << 40)),
+            "max_body_bytes",
+            .listener,
+            \.maxBodyBytes,
+            .size(in: 0...(1 << 40)),
             "The largest body of a request; more is answered 413."
         ),
         .init(
-            "header_timeout", .listener, \.headerTimeout, .duration(in: .milliseconds(100)...hour),
+            "header_timeout",
+            .listener,
+            \.headerTimeout,
+            .duration(in: .milliseconds(100)...hour),
             "For a request's whole head to arrive; else 408."
         ),
         .init(
-            "body_timeout", .listener, \.bodyTimeout, .duration(in: .milliseconds(100)...hour),
+            "body_timeout",
+            .listener,
+            \.bodyTimeout,
+            .duration(in: .milliseconds(100)...hour),
             "Between two bytes of a request's body; else 408."
         ),
         .init(
-            "client_keepalive", .listener, \.clientKeepalive, .duration(in: .zero...day),
+            "client_keepalive",
+            .listener,
+            \.clientKeepalive,
+            .duration(in: .zero...day),
             "How long an idle client connection is kept open."
         ),
         .init(
-            "trusted_proxies", .listener, \.trustedProxies, SettingType.addressRange.list("addresses or ranges such as 10.0.0.0/8 or fd00::/8", maximum: 256),
+            "trusted_proxies",
+            .listener,
+            \.trustedProxies,
+            SettingType.addressRange.list("addresses or ranges such as 10.0.0.0/8 or fd00::/8", maximum: 256),
             "Peers whose `X-Forwarded-*` fields are believed and appended to; those of others are replaced."
         ),
     ]
 
     private static let routes: [SettingDefinition] = [
         .init(
-            "openapi_spec_path", .routes, \.openapiSpecPath, SettingType.path.optional("none"),
+            "openapi_spec_path",
+            .routes,
+            \.openapiSpecPath,
+            SettingType.path.optional("none"),
             "An OpenAPI document (3.0 or 3.1, JSON or YAML) whose `x-neutrino-*` extensions say what operations need.",
             reloadable: true
         ),
         .init(
-            "default_resources", .routes, \.defaultResources, .resources,
+            "default_resources",
+            .routes,
+            \.defaultResources,
+            .resources,
             "What a request needs where no route says so; memory in GB.",
             reloadable: true
         ),
         .init(
-            "hold_timeout", .routes, \.holdTimeout, .duration(in: .zero...day),
+            "hold_timeout",
+            .routes,
+            \.holdTimeout,
+            .duration(in: .zero...day),
             "How long a request may wait for capacity before it is answered 503.",
             reloadable: true
         ),
         .init(
-            "hold_timeout_no_pods", .routes, \.holdTimeoutNoPods,
+            "hold_timeout_no_pods",
+            .routes,
+            \.holdTimeoutNoPods,
             SettingType.duration(in: .zero...day).optional("hold_timeout"),
             "The same while no pod is known at all."
         ),
         .init(
-            "request_timeout", .routes, \.requestTimeout, .duration(in: .milliseconds(100)...day),
+            "request_timeout",
+            .routes,
+            \.requestTimeout,
+            .duration(in: .milliseconds(100)...day),
             "From the last byte sent to a pod to the first byte of its answer; else 504.",
             reloadable: true
         ),
         .init(
-            "placement", .routes, \.placement, .word,
+            "placement",
+            .routes,
+            \.placement,
+            .word,
             "Which of several pods that fit gets a request."
         ),
         .init(
-            "reserve_after", .routes, \.reserveAfter, .duration(in: .zero...day),
+            "reserve_after",
+            .routes,
+            \.reserveAfter,
+            .duration(in: .zero...day),
             "After waiting this long, the first of a line has a pod kept free for it."
         ),
         .init(
-            "max_attempts", .routes, \.maxAttempts, .integer(in: 1...10),
+            "max_attempts",
+            .routes,
+            \.maxAttempts,
+            .integer(in: 1...10),
             "Attempts of a request that a pod may have begun and that may be repeated, the first included."
         ),
         .init(
-            "busy_statuses", .routes, \.busyStatuses,
+            "busy_statuses",
+            .routes,
+            \.busyStatuses,
             SettingType.integer("STATUS", in: 400...599).list("statuses from 400 to 599", maximum: 20),
             "Answers by which a pod refuses a request because it is busy; the request keeps its place in line."
         ),
@@ -87,33 +133,53 @@ enum SettingCatalogue {
     private static let pods: [SettingDefinition] = [
         .init("discovery_mode", .pods, \.discoveryMode, .word, "How pods are found."),
         .init(
-            "static_backends", .pods, \.staticBackends,
-            SettingType.backend.list("http:// or https:// URLs of hosts, or host:port", maximum: 10_000),
+            "static_backends",
+            .pods,
+            \.staticBackends,
+            .backends,
             "The pods, for `discovery_mode` static.",
             reloadable: true
         ),
         .init(
-            "capacity_update_interval", .pods, \.capacityUpdateInterval, .duration(in: .milliseconds(50)...hour),
+            "capacity_update_interval",
+            .pods,
+            \.capacityUpdateInterval,
+            .duration(in: .milliseconds(50)...hour),
             "How often each pod's `GET /capacity` is asked; more often while requests wait for it."
         ),
         .init(
-            "capacity_timeout", .pods, \.capacityTimeout, .duration(in: .milliseconds(10)...hour),
+            "capacity_timeout",
+            .pods,
+            \.capacityTimeout,
+            .duration(in: .milliseconds(10)...hour),
             "How long its answer may take."
         ),
         .init(
-            "stream_idle_timeout", .pods, \.streamIdleTimeout, .duration(in: .milliseconds(100)...day),
+            "stream_idle_timeout",
+            .pods,
+            \.streamIdleTimeout,
+            .duration(in: .milliseconds(100)...day),
             "Between two bytes of a pod's answer; else it is broken off."
         ),
         .init(
-            "upstream_keepalive", .pods, \.upstreamKeepalive, .duration(in: .zero...hour),
+            "upstream_keepalive",
+            .pods,
+            \.upstreamKeepalive,
+            .duration(in: .zero...hour),
             "How long an idle connection to a pod is kept for reuse; less than the pod's own time for it."
         ),
         .init(
-            "upstream_ca_file", .pods, \.upstreamCAFile, SettingType.path.optional("system"),
+            "upstream_ca_file",
+            .pods,
+            \.upstreamCAFile,
+            SettingType.path.optional("system"),
             "Certificates (PEM) that https pods are verified against; `system` is the machine's own."
         ),
         .init(
-            "upstream_tls_server_name", .pods, \.upstreamTLSServerName, SettingType.host.optional("host"),
+            "upstream_tls_server_name",
+            .pods,
+            \.upstreamTLSServerName,
+            SettingType.host.optional("host"),
             "The name in the certificates of https pods; `host` is the host of each one's URL."
         ),
     ]
@@ -121,94 +187,170 @@ enum SettingCatalogue {
     private static let queue: [SettingDefinition] = [
         .init("database_path", .queue, \.databasePath, .path, "The SQLite database; made where there is none."),
         .init(
-            "queue_synchronous", .queue, \.queueSynchronous, .word,
+            "queue_synchronous",
+            .queue,
+            \.queueSynchronous,
+            .word,
             "`normal` survives the end of the process, `full` also a loss of power, at the price of a flush for each commit."
         ),
         .init(
-            "max_queue_depth", .queue, \.maxQueueDepth, .integer(in: 1...1_000_000),
+            "max_queue_depth",
+            .queue,
+            \.maxQueueDepth,
+            .integer(in: 1...1_000_000),
             "Requests that may wait at once; more are answered 429."
         ),
         .init(
-            "max_queue_bytes", .queue, \.maxQueueBytes, .size(in: (1 << 20)...(1 << 44)),
+            "max_queue_bytes",
+            .queue,
+            \.maxQueueBytes,
+            .size(in: (1 << 20)...(1 << 44)),
             "Bodies of all requests that wait; more are answered 429."
         ),
         .init(
-            "log_retention", .queue, \.logRetention, .duration(in: .seconds(60)...years),
+            "log_retention",
+            .queue,
+            \.logRetention,
+            .duration(in: .seconds(60)...years),
             "How long the rows of ended requests are kept."
         ),
         .init(
-            "log_body_retention", .queue, \.logBodyRetention, .duration(in: .zero...years),
+            "log_body_retention",
+            .queue,
+            \.logBodyRetention,
+            .duration(in: .zero...years),
             "How long their bodies are kept."
         ),
         .init(
-            "log_response_bytes", .queue, \.logResponseBytes, .size(in: 0...(1 << 20)),
+            "log_response_bytes",
+            .queue,
+            \.logResponseBytes,
+            .size(in: 0...(1 << 20)),
             "How much of an answer's body is kept; of one that failed, at least 64 KiB."
         ),
         .init(
-            "database_max_bytes", .queue, \.databaseMaxBytes, .size(in: (16 << 20)...(1 << 44)),
+            "database_max_bytes",
+            .queue,
+            \.databaseMaxBytes,
+            .size(in: (16 << 20)...(1 << 44)),
             "The database's size; beyond it the oldest rows go first."
         ),
         .init(
-            "redact_headers", .queue, \.redactHeaders, SettingType.fieldName.list("header fields' names", maximum: 100),
+            "redact_headers",
+            .queue,
+            \.redactHeaders,
+            SettingType.fieldName.list("header fields' names", maximum: 100),
             "Fields whose values are never written to the database, besides the well-known credentials."
         ),
         .init(
-            "redact_query", .queue, \.redactQuery,
-            SettingType.token("NAME", accepted: "a query parameter's name").list("query parameters' names", maximum: 100),
+            "redact_query",
+            .queue,
+            \.redactQuery,
+            SettingType.token("NAME", accepted: "a query parameter's name").list(
+                "query parameters' names",
+                maximum: 100
+            ),
             "Query parameters whose values are never written to the database."
         ),
         .init(
-            "keep_credentials", .queue, \.keepCredentials, .boolean,
+            "keep_credentials",
+            .queue,
+            \.keepCredentials,
+            .boolean,
             "Write credentials to the database too, so that requests which need them can be replayed."
         ),
         .init(
-            "node_id", .queue, \.nodeID, .integer(in: 0...1023),
+            "node_id",
+            .queue,
+            \.nodeID,
+            .integer(in: 0...1023),
             "Keeps the request ids of several gateways apart."
         ),
     ]
 
     private static let admin: [SettingDefinition] = [
-        .init("admin_host", .admin, \.adminHost, .host, "The operators' address; other than loopback, it needs a token."),
+        .init(
+            "admin_host",
+            .admin,
+            \.adminHost,
+            .host,
+            "The operators' address; other than loopback, it needs a token."
+        ),
         .init("admin_port", .admin, \.adminPort, .port, "Its port."),
         .init(
-            "admin_allowed_hosts", .admin, \.adminAllowedHosts,
+            "admin_allowed_hosts",
+            .admin,
+            \.adminAllowedHosts,
             SettingType.host.list("host names or addresses", maximum: 100),
             "Hosts by which operators may reach it, besides loopback."
         ),
         .init(
-            "admin_token", .admin, \.adminToken, .token,
+            "admin_token",
+            .admin,
+            \.adminToken,
+            .token,
             "What operators must show; better in a file.",
             secret: true
         ),
         .init(
-            "admin_token_file", .admin, \.adminTokenFile, SettingType.path.optional("none"),
+            "admin_token_file",
+            .admin,
+            \.adminTokenFile,
+            SettingType.path.optional("none"),
             "A file with the token."
         ),
         .init(
-            "admin_read_token", .admin, \.adminReadToken, .token,
+            "admin_read_token",
+            .admin,
+            \.adminReadToken,
+            .token,
             "A token that may look, but sees no bodies and changes nothing.",
             secret: true
         ),
         .init(
-            "admin_read_token_file", .admin, \.adminReadTokenFile, SettingType.path.optional("none"),
+            "admin_read_token_file",
+            .admin,
+            \.adminReadTokenFile,
+            SettingType.path.optional("none"),
             "A file with that token."
         ),
     ]
 
     private static let process: [SettingDefinition] = [
         .init("log_level", .process, \.logLevel, .word, "Log lines below it are left out.", reloadable: true),
-        .init("log_format", .process, \.logFormat, .word, "One line of text, or one JSON object, for each event, on standard error."),
-        .init("access_log", .process, \.accessLog, .accessLog, "Which requests get a log line of their own when they end."),
         .init(
-            "drain_delay", .process, \.drainDelay, .duration(in: .zero...hour),
+            "log_format",
+            .process,
+            \.logFormat,
+            .word,
+            "One line of text, or one JSON object, for each event, on standard error."
+        ),
+        .init(
+            "access_log",
+            .process,
+            \.accessLog,
+            .accessLog,
+            "Which requests get a log line of their own when they end."
+        ),
+        .init(
+            "drain_delay",
+            .process,
+            \.drainDelay,
+            .duration(in: .zero...hour),
             "After SIGTERM, how long requests are still taken while `/ready` says 503."
         ),
         .init(
-            "drain_timeout", .process, \.drainTimeout, .duration(in: .zero...day),
+            "drain_timeout",
+            .process,
+            \.drainTimeout,
+            .duration(in: .zero...day),
             "How long requests that wait or run may then go on."
         ),
         .init(
-            "event_loops", .process, \.eventLoops, SettingType.integer(in: 1...256).optional("auto"),
+            "event_loops",
+            .process,
+            \.eventLoops,
+            SettingType.integer(in: 1...256).optional("auto"),
             "Threads for connections; `auto` is one for each core."
         ),
     ]

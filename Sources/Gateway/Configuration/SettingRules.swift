@@ -1,5 +1,3 @@
-import Core
-
 /// What several values together must keep to.
 enum SettingRules {
     static func problems(of loaded: LoadedConfiguration) -> [ConfigurationProblem] {
@@ -17,7 +15,8 @@ enum SettingRules {
         if let token = settings.adminToken, token == settings.adminReadToken {
             problems.append(
                 ConfigurationProblem(
-                    "admin_read_token: it is the same as admin_token", origin: loaded.origin("admin_read_token"),
+                    "admin_read_token: it is the same as admin_token",
+                    origin: loaded.origin("admin_read_token"),
                     accepted: "a token of its own"
                 )
             )
@@ -40,12 +39,6 @@ enum SettingRules {
                     origin: loaded.origin("max_body_bytes"),
                     accepted: "at most max_queue_bytes"
                 )
-            )
-        }
-        var pods: Set<String> = []
-        for pod in settings.staticBackends where !pods.insert(pod.id).inserted {
-            problems.append(
-                ConfigurationProblem("static_backends: \(pod.url) is there twice", origin: loaded.origin("static_backends"))
             )
         }
         return problems

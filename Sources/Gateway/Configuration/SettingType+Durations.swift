@@ -4,7 +4,7 @@ extension SettingType where Value == Duration {
         let range = "\(DurationText.format(bounds.lowerBound)) to \(DurationText.format(bounds.upperBound))"
         return SettingType(
             "SECONDS",
-            accepted: "seconds, fractions allowed, or a number with ms, s, m, h or d, from \(range)",
+            accepted: "seconds, or a number with ms, s, m, h or d; from \(range)",
             parse: { text throws(SettingRejection) in
                 guard let value = DurationText.parse(text), bounds.contains(value) else { throw SettingRejection() }
                 return value

@@ -37,7 +37,7 @@ extension SettingType where Value == Int {
         let range = "\(ByteSize.format(bounds.lowerBound)) to \(ByteSize.format(bounds.upperBound))"
         return SettingType(
             "SIZE",
-            accepted: "bytes, or a whole number of kB, MB, GB, TB, KiB, MiB, GiB or TiB, from \(range)",
+            accepted: "bytes, or a whole number with kB, MB, GB, KiB, MiB, GiB or TiB; from \(range)",
             parse: { text throws(SettingRejection) in
                 guard let value = ByteSize.parse(text), bounds.contains(value) else { throw SettingRejection() }
                 return value

@@ -1,6 +1,7 @@
 import Core
-import Logging
+import Ingress
 import NIOCore
+import Pods
 
 extension SettingType where Value == ResourceVector {
     /// `cpus=1, gpus=0, memory_gb=1`, fractions allowed; what is not named is 0.
@@ -36,62 +37,28 @@ extension SettingType where Value == ResourceVector {
 
     /// A decimal number without sign or exponent.
     static func decimal(_ text: String) -> Double? {
-        guard !text.isEmpty, text.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || $0 == UInt8(ascii: ".") })
+        guard !text.isEmpty,
+            text.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || $0 == UInt8(ascii: ".") })
         else { return nil }
         return Double(text)
     }
 }
 
-extension SettingType where Value == PodDescription {
-    /// `http://10.0.0.7:8080`, `https://pod`, `10.0.0.7:8080`.
-    static var backend: SettingType {
+extension SettingType where Value == [PodDescription] {
+    /// `http://10.0.0.7:8080,https://pod`, as ``Pods/BackendList`` reads them.
+    static var backends: SettingType {
         SettingType(
-            "URL",
-            accepted: "http:// or https:// URLs of hosts, or host:port",
+            "URL,…",
+            accepted: "http://host:port or https://host:port, separated by commas, each once",
             parse: { text throws(SettingRejection) in
-                var rest = text[...]
-                var scheme = PodDescription.Scheme.http
-                if let end = rest.firstRange(of: "://") {
-                    guard let named = PodDescription.Scheme(rawValue: rest[..<end.lowerBound].lowercased()) else {
-                        throw SettingRejection("the scheme is neither http nor https")
-                    }
-                    scheme = named
-                    rest = rest[end.upperBound...]
+                do throws(PodsError) {
+                    return try BackendList.parse(text)
+                } catch {
+                    throw SettingRejection(error.message)
                 }
-                if rest.hasSuffix("/") { rest = rest.dropLast() }
-                guard !rest.contains(where: { "/?#".contains($0) }) else {
-                    throw SettingRejection("a pod has no path, query or fragment")
-                }
-                guard !rest.contains("@") else { throw SettingRejection("a pod has no user and password") }
-                let (host, port) = try hostAndPort(rest)
-                let number = port.map { Int($0) ?? 0 } ?? (scheme == .https ? 443 : 80)
-                guard (1...65535).contains(number) else { throw SettingRejection("the port is not from 1 to 65535") }
-                return PodDescription(scheme: scheme, host: host.lowercased(), port: number)
             },
-            format: { $0.url }
+            format: { $0.map(\.url).joined(separator: ",") }
         )
-    }
-
-    private static func hostAndPort(
-        _ text: Substring
-    ) throws(SettingRejection) -> (host: String, port: Substring?) {
-        var host = text
-        var port: Substring?
-        if text.hasPrefix("[") {
-            guard let end = text.firstIndex(of: "]") else { throw SettingRejection("`[` without `]`") }
-            host = text[text.index(after: text.startIndex)..<end]
-            let rest = text[text.index(after: end)...]
-            guard rest.isEmpty || rest.hasPrefix(":"), host.contains(":") else { throw SettingRejection() }
-            port = rest.isEmpty ? nil : rest.dropFirst()
-        } else if let colon = text.lastIndex(of: ":") {
-            host = text[..<colon]
-            port = text[text.index(after: colon)...]
-            guard !host.contains(":") else { throw SettingRejection("an IPv6 address goes into brackets") }
-        }
-        guard SettingType<String>.isHost(host), host.utf8.count <= 253 else {
-            throw SettingRejection("there is no host name or address in it")
-        }
-        return (String(host), port)
     }
 }
 
@@ -127,17 +94,7 @@ extension SettingType where Value == AddressRange {
     }
 }
 
-/// Which answers get a line in the log.
-enum AccessLogRule: Hashable, Sendable {
-    case off
-    /// Those of 500 and above, and those that broke off.
-    case errors
-    /// Every Nth, and all errors.
-    case sample(Int)
-    case all
-}
-
-extension SettingType where Value == AccessLogRule {
+extension SettingType where Value == AccessLogMode {
     static var accessLog: SettingType {
         SettingType(
             "off|errors|sample:N|all",

@@ -83,7 +83,8 @@ func quoted(_ text: String) -> String {
         case "\n": result += "\\n"
         case "\r": result += "\\r"
         case "\t": result += "\\t"
-        case _ where character.properties.generalCategory == .control || character.value == 0x2028
+        case _
+        where character.properties.generalCategory == .control || character.value == 0x2028
             || character.value == 0x2029 || character.properties.generalCategory == .format:
             result += "\\u{\(String(character.value, radix: 16))}"
         default: result.unicodeScalars.append(character)

@@ -19,7 +19,10 @@ package enum TextFile {
                     if count == 0 { break }
                     bytes += chunk[..<count]
                     guard bytes.count <= maximumBytes else {
-                        throw GatewayError(.configuration, "\(quoted(path)) is larger than \(ByteSize.format(maximumBytes))")
+                        throw GatewayError(
+                            .configuration,
+                            "\(quoted(path)) is larger than \(ByteSize.format(maximumBytes))"
+                        )
                     }
                 }
                 guard let text = String(validating: bytes, as: UTF8.self) else {

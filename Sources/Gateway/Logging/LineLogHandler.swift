@@ -57,8 +57,12 @@ package final class LogOutput: Sendable {
         stream = LogStream(
             droppedLine: { count in
                 Self.line(
-                    format: format, time: clock(), level: .warning, label: "log",
-                    message: "log lines were dropped: standard error does not take them", metadata: ["count": "\(count)"]
+                    format: format,
+                    time: clock(),
+                    level: .warning,
+                    label: "log",
+                    message: "log lines were dropped: standard error does not take them",
+                    metadata: ["count": "\(count)"]
                 )
             },
             write: write
