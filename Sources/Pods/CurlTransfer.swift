@@ -1,0 +1,213 @@
+import CCurl
+import NIOCore
+
+/// An easy handle with what it needs around it, used for one exchange after the other. On the client's thread only.
+///
+/// What no exchange may change is set once; what one may is set by each, so nothing is left over from the one before.
+final class CurlTransfer {
+    /// The most that is read of the field lines of one answer, in bytes.
+    static let maximumFieldBytes = 64 * 1024
+
+    let handle: UnsafeMutableRawPointer
+    private let errorText: UnsafeMutablePointer<CChar>
+    private var lists: [UnsafeMutablePointer<curl_slist>] = []
+    private var body: [UInt8] = []
+    private var fieldBytes = 0
+    private var maximumBytes = 0
+    private var isTooLarge = false
+    private var timeout = TimeAmount.zero
+    private(set) var call: CurlCall?
+    private var completion: (@Sendable (Result<CurlResponse, PodsError>) -> Void)?
+
+    init?() {
+        guard let handle = curl_easy_init() else { return nil }
+        self.handle = handle
+        errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
+        errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
+        let context = Unmanaged.passUnretained(self).toOpaque()
+        set(CURLOPT_PRIVATE, pointer: context)
+        set(CURLOPT_ERRORBUFFER, pointer: errorText)
+        set(CURLOPT_NOSIGNAL, 1)
+        set(CURLOPT_PROTOCOLS_STR, "http,https")
+        set(CURLOPT_PROXY, "")
+        set(CURLOPT_NOPROXY, "*")
+        set(CURLOPT_NETRC, Int(CURL_NETRC_IGNORED.rawValue))
+        set(CURLOPT_FOLLOWLOCATION, 0)
+        set(CURLOPT_SSL_VERIFYPEER, 1)
+        set(CURLOPT_SSL_VERIFYHOST, 2)
+        set(CURLOPT_TCP_NODELAY, 1)
+        // Multiplexing and waiting for another exchange's connection buy nothing here.
+        set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
+        set(CURLOPT_USERAGENT, "neutrino-gateway")
+        set(CURLOPT_BUFFERSIZE, 16 * 1024)
+        set(CURLOPT_WRITEDATA, pointer: context)
+        set(CURLOPT_HEADERDATA, pointer: context)
+        _ = neutrino_curl_set_sink(handle, CURLOPT_WRITEFUNCTION) { bytes, size, count, context in
+            CurlTransfer.from(context).takeBody(UnsafeRawBufferPointer(start: bytes, count: size * count))
+        }
+        _ = neutrino_curl_set_sink(handle, CURLOPT_HEADERFUNCTION) { _, size, count, context in
+            CurlTransfer.from(context).takeFields(size * count)
+        }
+    }
+
+    deinit {
+        curl_easy_cleanup(handle)
+        freeLists()
+        errorText.deallocate()
+    }
+
+    /// The transfer that a handle belongs to.
+    static func of(_ handle: UnsafeMutableRawPointer) -> CurlTransfer {
+        var context: UnsafeMutableRawPointer?
+        _ = neutrino_curl_get_pointer(handle, CURLINFO_PRIVATE, &context)
+        return from(context)
+    }
+
+    private static func from(_ context: UnsafeMutableRawPointer?) -> CurlTransfer {
+        // Unretained: the client holds every transfer whose handle libcurl may call back from.
+        Unmanaged<CurlTransfer>.fromOpaque(context!).takeUnretainedValue()
+    }
+
+    // MARK: One exchange
+
+    /// Sets the handle up for an exchange.
+    func prepare(
+        _ request: CurlRequest,
+        call: CurlCall,
+        completion: @escaping @Sendable (Result<CurlResponse, PodsError>) -> Void
+    ) {
+        self.call = call
+        self.completion = completion
+        maximumBytes = request.maximumBytes
+        timeout = request.timeout
+        isTooLarge = false
+        fieldBytes = 0
+        errorText[0] = 0
+        set(CURLOPT_URL, request.url)
+        setMethod(request)
+        set(CURLOPT_CONNECTTIMEOUT_MS, request.connectTimeout.wholeMilliseconds)
+        set(CURLOPT_TIMEOUT_MS, request.timeout.wholeMilliseconds)
+        set(CURLOPT_CAINFO, request.caFile ?? Self.system.file)
+        // A file of one's own is in place of the system's certificates, not beside them.
+        set(CURLOPT_CAPATH, request.caFile == nil ? Self.system.folder : nil)
+        set(CURLOPT_CONNECT_TO, list: request.connectTo.map { ["::\($0)"] } ?? [])
+        var lines = request.fields.map { "\($0.name): \($0.value)" }
+        // Nobody here waits a second for "100 Continue" before a body.
+        if request.body != nil { lines.append("Expect:") }
+        set(CURLOPT_HTTPHEADER, list: lines)
+    }
+
+    /// Ends the exchange and hands its result over.
+    func finish(_ result: Result<Void, PodsError>) {
+        let completion = self.completion
+        let answer = result.map {
+            var status = 0
+            _ = neutrino_curl_get_long(handle, CURLINFO_RESPONSE_CODE, &status)
+            return CurlResponse(status: status, body: body)
+        }
+        body = []
+        self.completion = nil
+        call?.state = .ended
+        call = nil
+        set(CURLOPT_HTTPHEADER, list: [])
+        set(CURLOPT_CONNECT_TO, list: [])
+        freeLists()
+        completion?(answer)
+    }
+
+    /// What libcurl's code means for who asked.
+    func problem(_ code: CURLcode) -> PodsError {
+        if isTooLarge { return PodsError(.tooLarge, "the answer is over \(maximumBytes) bytes") }
+        let text =
+            errorText[0] == 0 ? String(cString: curl_easy_strerror(code)) : String(cString: errorText)
+        switch code {
+        case CURLE_OPERATION_TIMEDOUT:
+            return PodsError(.timedOut, "no whole answer within \(timeout.seconds) s: \(text)")
+        case CURLE_COULDNT_CONNECT, CURLE_COULDNT_RESOLVE_HOST, CURLE_SSL_CONNECT_ERROR,
+            CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CERTPROBLEM:
+            return PodsError(.connectFailed, text)
+        case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL:
+            return PodsError(.invalidConfiguration, text)
+        default:
+            return PodsError(.transferFailed, text)
+        }
+    }
+
+    private func setMethod(_ request: CurlRequest) {
+        // Back to GET first: it undoes what HEAD or a body before it set.
+        set(CURLOPT_HTTPGET, 1)
+        set(CURLOPT_CUSTOMREQUEST, nil)
+        if let body = request.body {
+            _ = neutrino_curl_set_offset(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count))
+            body.withUnsafeBytes { bytes in
+                // Copied by libcurl, as many bytes as was said just before.
+                _ = neutrino_curl_set_pointer(
+                    handle,
+                    CURLOPT_COPYPOSTFIELDS,
+                    UnsafeMutableRawPointer(mutating: bytes.baseAddress ?? UnsafeRawPointer(errorText))
+                )
+            }
+            set(CURLOPT_CUSTOMREQUEST, request.method)
+        } else if request.method == "HEAD" {
+            set(CURLOPT_NOBODY, 1)
+        } else if request.method != "GET" {
+            set(CURLOPT_CUSTOMREQUEST, request.method)
+        }
+    }
+
+    // MARK: Callbacks; another count than was given makes libcurl end the exchange
+
+    private func takeBody(_ bytes: UnsafeRawBufferPointer) -> Int {
+        guard body.count + bytes.count <= maximumBytes else {
+            isTooLarge = true
+            return 0
+        }
+        body.append(contentsOf: bytes)
+        return bytes.count
+    }
+
+    private func takeFields(_ count: Int) -> Int {
+        fieldBytes += count
+        return fieldBytes <= Self.maximumFieldBytes ? count : 0
+    }
+
+    // MARK: Options
+
+    private func set(_ option: CURLoption, _ value: Int) { _ = neutrino_curl_set_long(handle, option, value) }
+
+    private func set(_ option: CURLoption, _ value: String?) { _ = neutrino_curl_set_string(handle, option, value) }
+
+    private func set(_ option: CURLoption, pointer: UnsafeMutableRawPointer) {
+        _ = neutrino_curl_set_pointer(handle, option, pointer)
+    }
+
+    /// Lists are not copied by libcurl: they live until the exchange ends.
+    private func set(_ option: CURLoption, list lines: [String]) {
+        var list: UnsafeMutablePointer<curl_slist>?
+        for line in lines { list = curl_slist_append(list, line) }
+        if let list { lists.append(list) }
+        _ = neutrino_curl_set_list(handle, option, list)
+    }
+
+    private func freeLists() {
+        for list in lists { curl_slist_free_all(list) }
+        lists.removeAll()
+    }
+
+    /// The certificates that this libcurl was built to use: setting an option to NULL does not bring its default back.
+    private static let system: (file: String?, folder: String?) = {
+        // The record has these fields from CURLVERSION_SEVENTH on.
+        guard let info = curl_version_info(CURLVERSION_SEVENTH),
+            info.pointee.age.rawValue >= CURLVERSION_SEVENTH.rawValue
+        else { return (nil, nil) }
+        return (info.pointee.cainfo.map { String(cString: $0) }, info.pointee.capath.map { String(cString: $0) })
+    }()
+}
+
+extension TimeAmount {
+    /// As people read it.
+    var seconds: Double { Double(nanoseconds) / 1e9 }
+
+    /// At least 1: 0 means "no timeout" to libcurl and "at once" to poll(2).
+    fileprivate var wholeMilliseconds: Int { max(Int((nanoseconds + 999_999) / 1_000_000), 1) }
+}
