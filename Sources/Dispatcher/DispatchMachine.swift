@@ -6,13 +6,72 @@ package import Queue
 ///
 /// A value: every event takes the time, changes the state and leaves ``DispatchAction``s, which the caller takes with ``nextAction()`` in
 /// order, until there are none, after every event. Events that the caller raises while it carries out an action are fine.
+///
+/// Between two events this holds: no first of a line fits a pod that it may use. So what comes looks at the pods, and a pod that
+/// gets free looks at the lines; those behind the first of a line are never looked at.
 package struct DispatchMachine {
+    /// What a route's holds and rates are kept under, by ``Core/Route/key``.
+    struct RouteState {
+        var route: Route
+        /// An operator's.
+        var holdOverride: Duration?
+        var hold: TimeAmount
+        var maxConcurrency = Int.max
+        var leased = 0
+        var rate = DispatchRate()
+
+        init(_ route: Route) {
+            self.route = route
+            hold = TimeAmount(clamping: route.holdTimeout.value)
+        }
+
+        /// As many are with pods as may be.
+        var isFull: Bool { leased >= maxConcurrency }
+    }
+
+    /// Stands for no bound on a hold, with room for arithmetic.
+    static let longestHold = TimeAmount.hours(24 * 365)
+
     let configuration: DispatchConfiguration
-    var actions: [DispatchAction] = []
-    var taken = 0
+    var requests = RequestTable()
+    var lines = WaitingLines()
+    var deadlines = DeadlineHeap()
+    var pods = PodTable()
+    var routes: [RouteState] = []
+
+    private var actions: [DispatchAction] = []
+    private var taken = 0
+    private var sequence: UInt64 = 0
+
+    /// Leased now, to any pod.
+    package internal(set) var leasedCount = 0
+    /// Live requests that are repetitions of attempts that died.
+    var retrying = 0
+    package internal(set) var isPaused = false
+    package internal(set) var isDraining = false
+    /// Nothing may go back to its line.
+    var refusesWaiting = false
+    /// Where the search for a pod begins, so that equals are used turn by turn.
+    var turn = 0
+    /// Pods that may have room that nobody was offered.
+    var dirty: [Int] = []
+    /// Whether a pod went out of use, so that others may be used that were kept from some.
+    var hasLostPod = false
+    /// Pods that requests are held for, and since when there is none.
+    var servingCount = 0
+    var podless: NIODeadline? = .uptimeNanoseconds(0)
+    var pollPace: PollPace
+
+    /// When time alone changes a pod; when a first of a line has waited long enough to have a pod reserved; when to look whether pods are
+    /// still wanted urgently.
+    var podsWake = NIODeadline.distantFuture
+    var reserveWake = NIODeadline.distantFuture
+    var paceWake = NIODeadline.distantFuture
 
     package init(configuration: DispatchConfiguration, routes: [Route]) {
         self.configuration = configuration
+        pollPace = PollPace(perSecond: configuration.urgentPollsPerSecond)
+        for route in routes { know(route) }
     }
 
     /// The next thing to do; nil when all is done.
@@ -27,12 +86,15 @@ package struct DispatchMachine {
         return action
     }
 
+    mutating func act(_ action: DispatchAction) { actions.append(action) }
+
+    /// Requests that wait.
+    package var waitingCount: Int { lines.count }
+
     // MARK: Requests
 
     /// A request came, whole.
-    /// - Parameters:
-    ///   - holdLimit: Shortens its route's hold timeout (`Prefer: wait`).
-
+    /// - Parameter holdLimit: Shortens its route's hold timeout (`Prefer: wait`).
     package mutating func arrive(
         route: Route,
         needs: ResourceVector,
@@ -40,105 +102,126 @@ package struct DispatchMachine {
         holdLimit: TimeAmount?,
         now: NIODeadline
     ) -> Arrival {
-        .waiting(Ticket(slot: 0, generation: 0))
+        know(route)
+        guard !isDraining else {
+            return .refused(refusal(.draining, "the gateway is shutting down", routeKey: route.key, now: now))
+        }
+        var entry = RequestEntry()
+        entry.priority = priority
+        entry.routeKey = Int32(route.key)
+        entry.sequence = sequence
+        entry.needs = needs
+        entry.arrivedAt = now
+        entry.holdLimit = min(max(holdLimit ?? Self.longestHold, .zero), Self.longestHold)
+
+        // Those of its own line go first; if they do not fit, neither does it.
+        let line = lines.line(routeKey: route.key, priority: priority, needs: needs)
+        if line == nil, !isPaused, !routes[route.key].isFull,
+            let pod = choosePod(needs: needs, routeKey: entry.routeKey, kept: entry.kept, line: -1)
+        {
+            sequence += 1
+            let slot = requests.insert(entry)
+            lease(slot, to: pod, now: now)
+            return .placed(requests.ticket(slot), pods[pod].pod)
+        }
+        guard lines.count < configuration.maxQueueDepth else {
+            let detail = "\(lines.count) requests are waiting already"
+            return .refused(refusal(.queueFull, detail, routeKey: route.key, now: now))
+        }
+        sequence += 1
+        let slot = requests.insert(entry)
+        wait(slot, now: now)
+        return .waiting(requests.ticket(slot))
     }
 
     /// The request leaves while it waits, or while it is leased but no byte of it was sent: its client left, or an operator
     /// cancelled it. Its lease, if any, comes back at once. No action follows for it.
     /// - Returns: Whether it was there.
     @discardableResult
-    package mutating func cancel(_ ticket: Ticket, now: NIODeadline) -> Bool { false }
+    package mutating func cancel(_ ticket: Ticket, now: NIODeadline) -> Bool {
+        guard let slot = requests.slot(ticket) else { return false }
+        if requests[slot].phase == .waiting {
+            takeFromLine(slot, now: now)
+        } else {
+            let entry = requests[slot]
+            if entry.isTrial { pods[Int(entry.pod)].breaker.trialEnded() }
+            release(slot, .unsent, writtenAt: nil, now: now)
+        }
+        forget(slot)
+        settle(now)
+        return true
+    }
 
     /// The commit of its row, or of its attempt, failed: as ``cancel(_:now:)``.
     @discardableResult
-    package mutating func storageFailed(_ ticket: Ticket, now: NIODeadline) -> Bool { false }
+    package mutating func storageFailed(_ ticket: Ticket, now: NIODeadline) -> Bool { cancel(ticket, now: now) }
 
-    /// The last byte of the request was handed to the kernel. Needed before its pod's next sample is told of at the latest, for
-    /// every open lease (``openLeases(of:)``) whose request is written.
-    package mutating func written(_ ticket: Ticket, at time: NIODeadline) {}
+    /// Whether it waits (rather than is leased); nil where its ticket is void.
+    package func isWaiting(_ ticket: Ticket) -> Bool? {
+        requests.slot(ticket).map { requests[$0].phase == .waiting }
+    }
 
-    /// An attempt ended. Where the request does not go back to its line, its ticket is void afterwards.
-    /// - Parameter writtenAt: When its last byte was written, where ``written(_:at:)`` was not called; nil where it never was.
-    package mutating func attemptEnded(
-        _ ticket: Ticket,
-        _ end: AttemptEnd,
-        writtenAt: NIODeadline?,
+    // MARK: Parts of the above
+
+    /// Makes a place for a route's state. The newest table's route is put there by ``routesChanged(_:now:)``.
+    mutating func know(_ route: Route) {
+        while routes.count <= route.key { routes.append(RouteState(route)) }
+    }
+
+    /// Puts a request in its line.
+    func deadline(of entry: RequestEntry) -> NIODeadline {
+        let hold = min(routes[Int(entry.routeKey)].hold, entry.holdLimit)
+        let deadline = entry.arrivedAt + entry.awayFor + hold
+        guard let podless, let bound = configuration.holdTimeoutNoPods else { return deadline }
+        return min(deadline, max(entry.arrivedAt, podless) + min(bound, Self.longestHold))
+    }
+
+    mutating func wait(_ slot: Int, now: NIODeadline) {
+        let (line, isHead) = lines.join(slot, &requests)
+        deadlines.set(slot, to: deadline(of: requests[slot]))
+        guard isHead else { return }
+        headChanged(line, now: now)
+        if lines[line].count == 1 { wantPods(for: lines[line].needs, now: now) }
+    }
+
+    /// Takes a waiting request out of its line, and gives back what was reserved for it.
+    mutating func takeFromLine(_ slot: Int, now: NIODeadline) {
+        deadlines.remove(slot)
+        let (line, wasHead) = lines.leave(slot, &requests)
+        guard wasHead else { return }
+        unreserve(line, now: now)
+        if lines[line].count > 0 { headChanged(line, now: now) }
+    }
+
+    /// Voids a ticket.
+    mutating func forget(_ slot: Int) {
+        if requests[slot].deaths > 0 { retrying -= 1 }
+        requests.remove(slot)
+    }
+
+    mutating func refusal(
+        _ reason: EndReason,
+        _ detail: String,
+        routeKey: Int,
+        since arrivedAt: NIODeadline? = nil,
         now: NIODeadline
-    ) {}
+    ) -> Refusal {
+        var refusal = Refusal(reason: reason, detail: detail, hold: arrivedAt.map { now - $0 })
+        switch reason {
+        case .noCapacity, .noPods, .exceedsEveryPod, .queueFull, .draining:
+            let waiting = lines.count(ofRoute: routeKey)
+            refusal.retryAfter = routes[routeKey].rate.retryAfter(waiting: waiting, now: now)
+        default:
+            break
+        }
+        return refusal
+    }
+}
 
-    /// Whether the request is live, and whether it waits (rather than is leased).
-    package func isWaiting(_ ticket: Ticket) -> Bool? { nil }
-
-    // MARK: Pods
-
-    /// These are all pods now.
-    package mutating func podsChanged(_ pods: [Pod], now: NIODeadline) {}
-
-    /// A poll was sent and came back.
-    package mutating func sampled(
-        _ pod: Pod,
-        _ report: CapacityReport,
-        sentAt: NIODeadline,
-        receivedAt: NIODeadline,
-        now: NIODeadline
-    ) {}
-
-    /// A poll failed.
-    package mutating func pollFailed(_ pod: Pod, _ problem: String, sentAt: NIODeadline, now: NIODeadline) {}
-
-    /// A pod told of its capacity on an answer (`Neutrino-Capacity`). Never entered in the ledger; polled where it disagrees.
-    package mutating func capacityHint(_ pod: Pod, _ available: ResourceVector, now: NIODeadline) {}
-
-    /// The tickets of all open leases of a pod.
-    package func openLeases(of pod: Pod) -> [Ticket] { [] }
-
-    // MARK: Operators
-
-    /// The routes as they are now configured; also for those waiting.
-    package mutating func routesChanged(_ routes: [Route], now: NIODeadline) {}
-
-    /// An operator's hold timeout, also for those waiting; nil gives the configured one back.
-    package mutating func setHoldTimeout(routeKey: Int, _ timeout: Duration?, now: NIODeadline) {}
-
-    /// How many requests of a route may be with pods at once; nil for no bound.
-    package mutating func setMaxConcurrency(routeKey: Int, _ bound: Int?, now: NIODeadline) {}
-
-    /// Nothing new is sent to this pod.
-    /// - Returns: Whether there is such a pod.
-    @discardableResult
-    package mutating func drainPod(key: Int, now: NIODeadline) -> Bool { false }
-
-    @discardableResult
-    package mutating func undrainPod(key: Int, now: NIODeadline) -> Bool { false }
-
-    /// Closes its breaker.
-    @discardableResult
-    package mutating func resetBreaker(podKey: Int, now: NIODeadline) -> Bool { false }
-
-    /// Dispatching stops; holding and its timeouts go on.
-    package mutating func pause(now: NIODeadline) {}
-    package mutating func resume(now: NIODeadline) {}
-
-    /// The gateway drains: what comes from now on is refused with `draining`; what waits goes on waiting.
-    package mutating func beginDrain(now: NIODeadline) {}
-
-    /// Refuses all that wait with `draining`, and from now on whatever would go back to its line.
-    package mutating func refuseAllWaiting(now: NIODeadline) {}
-
-    // MARK: Time
-
-    /// Does what is due. Call it at ``nextWake`` or soon after.
-    package mutating func wake(now: NIODeadline) {}
-
-    /// When ``wake(now:)`` has something to do; nil for never. Look at it after every event.
-    package var nextWake: NIODeadline? { nil }
-
-    // MARK: Looking
-
-    package var waitingCount: Int { 0 }
-    package var leasedCount: Int { 0 }
-    package func queueSnapshot(now: NIODeadline) -> QueueSnapshot { QueueSnapshot() }
-    package func podSnapshots(now: NIODeadline) -> [PodSnapshot] { [] }
-    /// The operator's hold timeout of a route, where there is one.
-    package func holdTimeoutOverride(routeKey: Int) -> Duration? { nil }
+extension TimeAmount {
+    /// A configured duration, within what arithmetic with deadlines can bear.
+    init(clamping duration: Duration) {
+        let longest = DispatchMachine.longestHold
+        self = duration >= .seconds(longest.nanoseconds / 1_000_000_000) ? longest : max(TimeAmount(duration), .zero)
+    }
 }

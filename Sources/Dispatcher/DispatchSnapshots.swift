@@ -82,41 +82,75 @@ package struct PodCounts: Sendable, Equatable {
     package var pollsFailed = 0
 }
 
-/// Why a request waits, as a word.
-package enum WaitReason: Sendable, Equatable {
-    /// No pod is there, or none that is well.
-    case noPods
-    /// More than any pod has in all.
-    case exceedsEveryPod(ResourceDimension)
-    /// This is taken on every pod that could hold it.
-    case lacks(ResourceDimension)
-    /// Each resource is free somewhere, but not together on one pod.
-    case fragmented
-    /// No pod that could hold it has an idle worker for it.
-    case workers
-    /// What would fit is reserved for one that has waited longer.
-    case reserved
-    /// What would fit was refused as busy a moment ago, failed this request before, or is left alone by its breaker.
-    case podsResting
-    /// As many of its route are with pods as may be.
-    case concurrency
-    /// Dispatching is paused.
-    case paused
-    /// It is about to leave.
-    case none
-
-    /// The word for it in the API and in metrics: a resource's name, or the case.
-    package var name: String {
-        switch self {
-        case .noPods: "no_pods"
-        case .exceedsEveryPod(let dimension), .lacks(let dimension): dimension.rawValue
-        case .fragmented: "fragmented"
-        case .workers: "workers"
-        case .reserved: "reserved"
-        case .podsResting: "pods_resting"
-        case .concurrency: "concurrency"
-        case .paused: "paused"
-        case .none: "none"
+extension DispatchMachine {
+    /// Who waits, and why.
+    package func queueSnapshot(now: NIODeadline) -> QueueSnapshot {
+        var snapshot = QueueSnapshot()
+        snapshot.isPaused = isPaused
+        snapshot.isDraining = isDraining
+        snapshot.dispatched = leasedCount
+        for index in lines.active.map({ Int($0) }).sorted(by: { lines[$0].precedes(lines[$1]) }) {
+            let line = lines[index]
+            let routeID = routes[line.routeKey].route.id
+            let why = whyWaiting(index)
+            let depth = QueueSnapshot.Depth(count: line.count, oldestAge: now - line.headArrivedAt)
+            snapshot.total.add(depth)
+            snapshot.routes[routeID, default: .init()].add(depth)
+            snapshot.lacking[why.name, default: .init()].add(depth)
+            snapshot.lines.append(
+                QueueSnapshot.Line(
+                    routeID: routeID,
+                    priority: line.priority,
+                    needs: line.needs,
+                    depth: depth,
+                    why: why,
+                    explanation: explain(why, index),
+                    reservedPodID: line.reservedPod < 0 ? nil : pods[Int(line.reservedPod)].pod.id,
+                    deadlineIn: (deadlines.deadline(of: Int(line.head)) ?? now) - now
+                )
+            )
         }
+        return snapshot
+    }
+
+    /// Every pod, those that are gone and still finish something included, in the order in which they were found.
+    package func podSnapshots(now: NIODeadline) -> [PodSnapshot] {
+        pods.indices.map { podSnapshot($0, now: now) }.sorted { $0.pod.key < $1.pod.key }
+    }
+
+    private func podSnapshot(_ slot: Int, now: NIODeadline) -> PodSnapshot {
+        let record = pods[slot]
+        let ledger = record.ledger
+        let wasSampled = ledger.receivedAt != nil
+        return PodSnapshot(
+            pod: record.pod,
+            total: wasSampled ? ledger.total : nil,
+            totalIsReported: ledger.reportedTotal != nil,
+            available: wasSampled ? ledger.free : nil,
+            idleWorkers: ledger.idle,
+            totalWorkers: ledger.totalWorkers,
+            leases: ledger.openCount,
+            leased: ledger.held,
+            sampleAge: ledger.receivedAt.map { now - $0 },
+            isStale: wasSampled && !record.isFresh(now, configuration),
+            isHealthy: record.failedPolls < configuration.unhealthyAfterPolls,
+            failedPolls: record.failedPolls,
+            pollProblem: record.pollProblem,
+            isDraining: record.isDraining,
+            isGone: record.isGone,
+            isRoutable: pods.glance(slot).isRoutable,
+            breaker: record.breaker.name,
+            breakerReopensIn: record.breaker.reopensAt.map { $0 - now },
+            reservedForRouteID: record.reservedLine < 0
+                ? nil : routes[lines[Int(record.reservedLine)].routeKey].route.id,
+            counts: record.counts
+        )
+    }
+}
+
+extension QueueSnapshot.Depth {
+    fileprivate mutating func add(_ other: Self) {
+        count += other.count
+        oldestAge = max(oldestAge, other.oldestAge)
     }
 }

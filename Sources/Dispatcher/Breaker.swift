@@ -1,0 +1,117 @@
+import NIOCore
+
+/// Leaves a pod alone that fails one request after another, and tries it again after a while with one request.
+struct Breaker {
+    enum Failure {
+        /// No connection, or one that broke: the pod is not there.
+        case transport
+        /// No answer in time, or a 5xx other than busy: the pod is there, and the fault may lie in the requests.
+        case answer
+    }
+
+    private enum State {
+        case closed
+        case open(until: NIODeadline)
+        /// One request at a time is let through, to see.
+        case halfOpen(onTrial: Bool)
+    }
+
+    private let configuration: BreakerConfiguration
+    private var state = State.closed
+    private var failuresInARow = 0
+    private var onlyTransport = true
+    private var period: TimeAmount
+    private var openedAt = NIODeadline.uptimeNanoseconds(0)
+
+    init(_ configuration: BreakerConfiguration) {
+        self.configuration = configuration
+        period = configuration.openFor
+    }
+
+    /// Nothing is to be sent.
+    var isShut: Bool {
+        switch state {
+        case .closed: false
+        case .open: true
+        case .halfOpen(let onTrial): onTrial
+        }
+    }
+
+    var isClosed: Bool {
+        if case .closed = state { true } else { false }
+    }
+
+    /// Whether it counts for more than the rule that half of the pods stay: every failure was one of transport.
+    var isHard: Bool { onlyTransport }
+
+    /// When it lets a request through again; nil unless it is open.
+    var reopensAt: NIODeadline? {
+        if case .open(let until) = state { until } else { nil }
+    }
+
+    /// `closed`, `open`, `half_open`.
+    var name: String {
+        switch state {
+        case .closed: "closed"
+        case .open: "open"
+        case .halfOpen: "half_open"
+        }
+    }
+
+    /// Time passed.
+    mutating func tick(now: NIODeadline) {
+        if case .open(let until) = state, until <= now { state = .halfOpen(onTrial: false) }
+    }
+
+    /// A request is sent.
+    /// - Returns: Whether it is the trial: its end must be told, with ``trialEnded()`` where it proves nothing.
+    mutating func began() -> Bool {
+        guard case .halfOpen(false) = state else { return false }
+        state = .halfOpen(onTrial: true)
+        return true
+    }
+
+    /// The trial ended without saying anything about the pod: another may follow.
+    mutating func trialEnded() {
+        if case .halfOpen(true) = state { state = .halfOpen(onTrial: false) }
+    }
+
+    /// A request that was sent at `startedAt` got a whole answer that is no failure.
+    mutating func succeeded(startedAt: NIODeadline) {
+        switch state {
+        case .closed: failuresInARow = 0
+        // What was sent before it opened says nothing about now.
+        case .open, .halfOpen: if startedAt >= openedAt { reset() }
+        }
+    }
+
+    mutating func failed(_ failure: Failure, isTrial: Bool, now: NIODeadline) {
+        switch state {
+        case .closed:
+            onlyTransport = failure == .transport && (failuresInARow == 0 || onlyTransport)
+            failuresInARow += 1
+            if failuresInARow >= configuration.failures { open(now) }
+        case .open:
+            break
+        case .halfOpen:
+            guard isTrial else { break }
+            onlyTransport = failure == .transport
+            period = min(period * 2, configuration.longestOpenFor)
+            open(now)
+        }
+    }
+
+    /// Closes it.
+    mutating func reset() {
+        state = .closed
+        failuresInARow = 0
+        onlyTransport = true
+        period = configuration.openFor
+    }
+
+    private mutating func open(_ now: NIODeadline) {
+        state = .open(until: now + period)
+        openedAt = now
+        failuresInARow = 0
+    }
+}

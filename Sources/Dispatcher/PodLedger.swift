@@ -1,0 +1,340 @@
+import Core
+import DequeModule
+import NIOCore
+
+/// What one pod has free, as far as we can know it: its last capacity sample, corrected by our own leases.
+///
+/// A sample describes some moment between the sending of its poll and its return, so for every lease it is decided whether the sample
+/// has it in it: surely (its request was written well before the poll was sent), surely not (it was placed after the sample came), or
+/// perhaps. What is uncertain counts against us, and ``mayHaveMore`` then says that a poll could show more than this.
+struct PodLedger {
+    /// Needs that were placed on the pod and whose attempt has not ended.
+    private struct Lease {
+        var ticket: Ticket
+        var needs: ResourceVector
+        /// The worker that it took from ``idleWorkers``, while ``isDeducted``.
+        var worker: ResourceVector?
+        var writtenAt: NIODeadline?
+        /// It is taken off what the sample said; not so once a sample surely had it in it.
+        var isDeducted: Bool
+        var isOpen: Bool
+    }
+
+    /// A lease that ended by a whole answer, kept until no later sample can have been sent before its end.
+    private struct Ended {
+        var needs: ResourceVector
+        var writtenAt: NIODeadline?
+        var endedAt: NIODeadline
+    }
+
+    /// A lease that ended otherwise: the pod may still be computing, so it stays until a poll that was sent afterwards.
+    private struct Lost {
+        var needs: ResourceVector
+        var worker: ResourceVector?
+        var writtenAt: NIODeadline?
+        var endedAt: NIODeadline
+    }
+
+    /// How a lease ends.
+    enum End {
+        /// By a whole answer: the pod is done with it.
+        case whole
+        /// The pod never saw a byte of it.
+        case unsent
+        /// Any other way.
+        case lost
+    }
+
+    /// More ended leases than this are not remembered; a sample that was sent before the forgotten ones shows less than is free.
+    static let endedBound = 1024
+
+    private let settlingTime: TimeAmount
+
+    /// When the poll of the last sample was sent, and when it came back.
+    private(set) var sentAt: NIODeadline?
+    private(set) var receivedAt: NIODeadline?
+    /// What the pod says that it has in all.
+    private(set) var reportedTotal: ResourceVector?
+    /// The most that was ever seen of it: available and our leases that were in the sample.
+    private(set) var largestSeen = ResourceVector.zero
+    private(set) var totalWorkers: Int?
+    /// All needs of open and lost leases, and their number.
+    private(set) var held = ResourceVector.zero
+    private(set) var heldCount = 0
+    private(set) var openCount = 0
+    /// Whether a poll now could show more free than ``free`` says.
+    private(set) var mayHaveMore = false
+    /// Whether the pod lists its workers: then a lease takes one whole, and nothing else counts.
+    private(set) var listsWorkers = false
+
+    private var available = ResourceVector.zero
+    private var idleCount: Int?
+    private var largestIdleCount = 0
+    /// Smallest first.
+    private var idleWorkers: [ResourceVector] = []
+    /// The least box around all workers ever listed as idle, and whether all were alike.
+    private var largestWorker = ResourceVector.zero
+    private var workersAreAlike = true
+
+    private var leases: [Lease] = []
+    private var vacant: [Int32] = []
+    private var lost: [Lost] = []
+    private var ended = Deque<Ended>()
+    private var forgottenAt: NIODeadline?
+
+    init(settlingTime: TimeAmount = .milliseconds(20)) {
+        self.settlingTime = settlingTime
+    }
+
+    /// What it has in all: its word, else the most that was seen.
+    var total: ResourceVector { reportedTotal ?? largestSeen }
+
+    /// The most that one request can ever get of it.
+    var largestRequest: ResourceVector {
+        listsWorkers && largestWorker != .zero ? largestWorker : total
+    }
+
+    /// What is free now; where the pod lists workers, the least box around the idle ones. May be negative.
+    var free: ResourceVector {
+        guard listsWorkers else { return available.capped(by: total - held) }
+        return idleWorkers.reduce(.zero) { $0.raised(to: $1) }
+    }
+
+    /// Idle workers; nil where the pod does not count them, and then it takes as many requests as its resources suffice for.
+    var idle: Int? {
+        if listsWorkers { return idleWorkers.count }
+        guard let idleCount else { return nil }
+        return min(idleCount, (totalWorkers ?? largestIdleCount) - heldCount)
+    }
+
+    /// Whether a request could be placed now.
+    /// - Parameter reserved: The needs of another request, which must not be put off by this one: only what those leave may be used.
+    func fits(_ needs: ResourceVector, besides reserved: ResourceVector? = nil) -> Bool {
+        if listsWorkers { return worker(for: needs, besides: reserved) != nil }
+        let free = free
+        guard needs.fits(in: free), idle ?? .max > 0 else { return false }
+        guard let reserved else { return true }
+        return needs.fits(in: free, besides: reserved) && idle ?? .max > 1
+    }
+
+    /// How much of the pod is in use, in millionths: the highest share over the dimensions, and over its workers.
+    var utilization: Int64 {
+        var highest: Int64 = 0
+        if !listsWorkers {
+            let total = total
+            let used = total - free
+            if total.cpus > 0 { highest = max(highest, used.cpus * 1_000_000 / total.cpus) }
+            if total.gpus > 0 { highest = max(highest, used.gpus * 1_000_000 / total.gpus) }
+            if total.memory > 0 { highest = max(highest, used.memory * 1_000_000 / total.memory) }
+        }
+        if let totalWorkers, totalWorkers > 0, let idle {
+            highest = max(highest, Int64(totalWorkers - idle) * 1_000_000 / Int64(totalWorkers))
+        }
+        return highest
+    }
+
+    /// The tickets of all open leases.
+    var tickets: [Ticket] { leases.compactMap { $0.isOpen ? $0.ticket : nil } }
+
+    // MARK: Leases
+
+    /// Places a request that ``fits(_:besides:)``.
+    /// - Returns: The lease's index, for the calls below.
+    mutating func open(_ needs: ResourceVector, ticket: Ticket) -> Int32 {
+        let lease = Lease(
+            ticket: ticket,
+            needs: needs,
+            worker: deduct(needs),
+            writtenAt: nil,
+            isDeducted: true,
+            isOpen: true
+        )
+        held += needs
+        heldCount += 1
+        openCount += 1
+        if let index = vacant.popLast() {
+            leases[Int(index)] = lease
+            return index
+        }
+        leases.append(lease)
+        return Int32(leases.count - 1)
+    }
+
+    /// The last byte of its request was written.
+    mutating func written(_ lease: Int32, at time: NIODeadline) {
+        leases[Int(lease)].writtenAt = time
+    }
+
+    /// Ends a lease.
+    mutating func close(_ index: Int32, _ end: End, now: NIODeadline) {
+        let lease = leases[Int(index)]
+        leases[Int(index)].isOpen = false
+        vacant.append(index)
+        openCount -= 1
+        if end == .lost {
+            // Stays in `held`, and deducted if it was, until a later poll.
+            let rest = Lost(needs: lease.needs, worker: lease.worker, writtenAt: lease.writtenAt, endedAt: now)
+            lost.append(rest)
+            mayHaveMore = true
+            return
+        }
+        held -= lease.needs
+        heldCount -= 1
+        if lease.isDeducted {
+            giveBack(lease.needs, worker: lease.worker)
+            // The sample may have had it in it, and then has it still.
+            if let writtenAt = lease.writtenAt, let receivedAt, writtenAt < receivedAt { mayHaveMore = true }
+        } else if let receivedAt, now > receivedAt {
+            returnSeen(lease.needs)
+        } else {
+            mayHaveMore = true
+        }
+        if end == .whole { remember(Ended(needs: lease.needs, writtenAt: lease.writtenAt, endedAt: now)) }
+    }
+
+    // MARK: Samples
+
+    /// Enters a sample.
+    /// - Returns: False where it is older than the last one, and was left aside.
+    mutating func sampled(_ report: CapacityReport, sentAt: NIODeadline, receivedAt: NIODeadline) -> Bool {
+        if let last = self.sentAt, sentAt <= last { return false }
+        self.sentAt = sentAt
+        self.receivedAt = receivedAt
+        reportedTotal = report.total
+        available = report.available
+        idleCount = report.idleWorkers
+        totalWorkers = report.totalWorkers ?? report.workers?.count
+        listsWorkers = report.workers != nil
+        if let workers = report.workers { list(workers) }
+        mayHaveMore = false
+
+        // Our leases that were surely running at the moment that the sample describes.
+        var running = ResourceVector.zero
+        var runningCount = 0
+        for index in leases.indices where leases[index].isOpen {
+            let isSeen = wasSeen(leases[index].writtenAt, sentAt)
+            leases[index].isDeducted = !isSeen
+            leases[index].worker = nil
+            if isSeen {
+                running += leases[index].needs
+                runningCount += 1
+            } else {
+                leases[index].worker = deduct(leases[index].needs)
+            }
+        }
+        settleLost(sentAt)
+        for lease in ended {
+            if lease.endedAt > receivedAt, wasSeen(lease.writtenAt, sentAt) {
+                running += lease.needs
+                runningCount += 1
+            } else if lease.endedAt + settlingTime > sentAt {
+                mayHaveMore = true
+            }
+        }
+        // Before what ended is given back: together they were the whole pod.
+        largestSeen = largestSeen.raised(to: report.available + running)
+        largestIdleCount = max(largestIdleCount, (report.idleWorkers ?? 0) + runningCount)
+        for lease in ended where lease.endedAt > receivedAt && wasSeen(lease.writtenAt, sentAt) {
+            returnSeen(lease.needs)
+        }
+        if let forgottenAt, forgottenAt > sentAt { mayHaveMore = true }
+        let settlingTime = settlingTime
+        ended.removeAll { $0.endedAt + settlingTime <= sentAt }
+        return true
+    }
+}
+
+extension ResourceVector {
+    /// Whether this amount leaves `reserved` of what is free untouched, in every dimension that it takes anything of.
+    @inline(__always)
+    func fits(in free: ResourceVector, besides reserved: ResourceVector) -> Bool {
+        (cpus == 0 || cpus <= free.cpus - reserved.cpus) && (gpus == 0 || gpus <= free.gpus - reserved.gpus)
+            && (memory == 0 || memory <= free.memory - reserved.memory)
+    }
+}
+
+extension PodLedger {
+    private func wasSeen(_ writtenAt: NIODeadline?, _ sentAt: NIODeadline) -> Bool {
+        guard let writtenAt else { return false }
+        return writtenAt + settlingTime <= sentAt
+    }
+
+    /// Takes a lease off what is free; the worker that it takes, where they are listed and one fits.
+    private mutating func deduct(_ needs: ResourceVector) -> ResourceVector? {
+        available -= needs
+        if let count = idleCount { idleCount = count - 1 }
+        guard listsWorkers, let index = worker(for: needs, besides: nil) else { return nil }
+        return idleWorkers.remove(at: index)
+    }
+
+    /// Undoes ``deduct(_:)``.
+    private mutating func giveBack(_ needs: ResourceVector, worker: ResourceVector?) {
+        available += needs
+        if let count = idleCount { idleCount = count + 1 }
+        if let worker { insert(worker) }
+    }
+
+    /// Adds a lease that the sample had in it and that has ended since.
+    private mutating func returnSeen(_ needs: ResourceVector) {
+        available += needs
+        if let count = idleCount { idleCount = count + 1 }
+        guard listsWorkers else { return }
+        // Which worker had it is the pod's secret: where they differ, it is known to be as large as the request at least.
+        insert(workersAreAlike && largestWorker != .zero ? largestWorker : needs)
+        if !workersAreAlike { mayHaveMore = true }
+    }
+
+    private mutating func remember(_ lease: Ended) {
+        if ended.count == Self.endedBound, let oldest = ended.popFirst() { forgottenAt = oldest.endedAt }
+        ended.append(lease)
+    }
+
+    /// Lets go of lost leases that ended before the poll was sent, and takes the others off where the sample may not have them.
+    private mutating func settleLost(_ sentAt: NIODeadline) {
+        var kept = 0
+        for index in lost.indices {
+            var lease = lost[index]
+            let isSettled = lease.writtenAt == nil || wasSeen(lease.writtenAt, sentAt)
+            if lease.endedAt < sentAt, isSettled {
+                held -= lease.needs
+                heldCount -= 1
+                continue
+            }
+            lease.worker = wasSeen(lease.writtenAt, sentAt) ? nil : deduct(lease.needs)
+            mayHaveMore = true
+            lost[kept] = lease
+            kept += 1
+        }
+        lost.removeSubrange(kept...)
+    }
+
+    // MARK: Workers
+
+    private mutating func list(_ workers: [CapacityReport.Worker]) {
+        idleWorkers.removeAll(keepingCapacity: true)
+        for worker in workers where worker.isIdle {
+            if largestWorker != .zero, worker.available != largestWorker { workersAreAlike = false }
+            largestWorker = largestWorker.raised(to: worker.available)
+            idleWorkers.append(worker.available)
+        }
+        idleWorkers.sort(by: Self.isSmaller)
+    }
+
+    private mutating func insert(_ worker: ResourceVector) {
+        let index = idleWorkers.firstIndex { Self.isSmaller(worker, $0) } ?? idleWorkers.endIndex
+        idleWorkers.insert(worker, at: index)
+    }
+
+    /// The smallest idle worker that a request fits on, so that one remains for `reserved` if one was idle for it.
+    private func worker(for needs: ResourceVector, besides reserved: ResourceVector?) -> Int? {
+        guard let index = idleWorkers.firstIndex(where: { needs.fits(in: $0) }) else { return nil }
+        guard let reserved, reserved.fits(in: idleWorkers[index]) else { return index }
+        let another = idleWorkers.indices.contains { $0 != index && reserved.fits(in: idleWorkers[$0]) }
+        return another ? index : nil
+    }
+
+    /// GPUs are the scarcest.
+    private static func isSmaller(_ left: ResourceVector, _ right: ResourceVector) -> Bool {
+        (left.gpus, left.cpus, left.memory) < (right.gpus, right.cpus, right.memory)
+    }
+}
