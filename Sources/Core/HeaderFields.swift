@@ -23,10 +23,10 @@ package struct HeaderFields: Sendable {
     }
 
     /// `Name: value CRLF` once for each line ever added, removed ones included; reader index 0.
-    private var storage: ByteBuffer
-    private var lines: [Line]
+    var storage: ByteBuffer
+    var lines: [Line]
     /// Whether ``storage`` holds lines that ``lines`` no longer has, or lines that are not written as `Name: value CRLF`.
-    private var hasGaps = false
+    var hasGaps = false
 
     package init() {
         storage = ByteBuffer()
@@ -49,7 +49,7 @@ package struct HeaderFields: Sendable {
     package var count: Int { lines.count }
     package var isEmpty: Bool { lines.isEmpty }
 
-    /// The bytes that ``write(into:)`` adds.
+    /// The bytes that ``write(into:)`` adds, near enough to reserve room (white space within lines is not counted exactly).
     package var byteCount: Int {
         hasGaps ? lines.reduce(0) { $0 + Int($1.nameLength) + Int($1.valueLength) + 4 } : storage.readableBytes
     }
@@ -181,18 +181,24 @@ package struct HeaderFields: Sendable {
         removeAll { lineName, _ in lineName.equalsIgnoringCase(name) }
     }
 
-    /// Writes every line as `Name: value CRLF`, without the empty line that ends a head.
+    /// Writes every line, ended by CRLF, without the empty line that ends a head.
     package func write(into buffer: inout ByteBuffer) {
         guard hasGaps else {
             buffer.writeImmutableBuffer(storage)
             return
         }
         buffer.reserveCapacity(minimumWritableBytes: byteCount)
-        forEach { name, value in
-            buffer.writeBytes(name)
-            buffer.writeStaticString(": ")
-            buffer.writeBytes(value)
-            buffer.writeStaticString("\r\n")
+        forEachRun(of: lines) { run, bytes in
+            if let bytes {
+                buffer.writeBytes(bytes)
+            } else {
+                withLine(at: run.lowerBound) { name, value in
+                    buffer.writeBytes(name)
+                    buffer.writeStaticString(": ")
+                    buffer.writeBytes(value)
+                    buffer.writeStaticString("\r\n")
+                }
+            }
         }
     }
 }
