@@ -1,0 +1,173 @@
+import NIOConcurrencyHelpers
+import NIOCore
+import Pods
+import Testing
+
+@Suite("The control plane's HTTP client")
+struct CurlClientTests {
+    private let client = CurlClient()
+
+    private func request(_ server: TestServer, _ path: String = "/capacity") -> CurlRequest {
+        CurlRequest(url: "http://127.0.0.1:\(server.port)\(path)")
+    }
+
+    @Test("it sends what it was given, takes the answer whole, and uses a connection again")
+    func exchange() async throws {
+        let server = try await TestServer { $0.answer("\($0.head)|\(String(decoding: $0.body, as: UTF8.self))") }
+        var request = request(server, "/a?b=c")
+        request.fields = [("Accept", "application/json"), ("X-One", "1")]
+        let first = try await client.send(request)
+        #expect(first.status == 200)
+        let text = String(decoding: first.body, as: UTF8.self)
+        #expect(text.hasPrefix("GET /a?b=c HTTP/1.1\r\n"))
+        #expect(text.contains("Accept: application/json\r\n") && text.contains("X-One: 1"))
+
+        request.method = "PATCH"
+        request.body = Array("{\"hold_timeout\":1}".utf8)
+        request.fields = []
+        let second = String(decoding: try await client.send(request).body, as: UTF8.self)
+        #expect(second.hasPrefix("PATCH /a?b=c HTTP/1.1\r\n"))
+        #expect(second.hasSuffix("|{\"hold_timeout\":1}"))
+        #expect(!second.contains("X-One") && !second.lowercased().contains("expect"))
+
+        // Nothing of the exchange before is left in the handle.
+        request = CurlRequest(url: request.url)
+        let third = String(decoding: try await client.send(request).body, as: UTF8.self)
+        #expect(third.hasPrefix("GET ") && third.hasSuffix("|"))
+        #expect(server.accepted == 1)
+        try await server.stop()
+    }
+
+    @Test("any status is an answer, and a redirect is not followed")
+    func statuses() async throws {
+        let server = try await TestServer { exchange in
+            exchange.answer("", status: "302 Found", fields: "Location: http://127.0.0.1:1/\r\n")
+        }
+        #expect(try await client.send(request(server)).status == 302)
+        try await server.stop()
+    }
+
+    @Test("an answer over its bound ends the exchange, with and without Content-Length")
+    func bounded() async throws {
+        let server = try await TestServer { exchange in
+            if exchange.path == "/length" {
+                exchange.answer(String(repeating: "x", count: 1001))
+            } else {
+                exchange.write("HTTP/1.1 200 OK\r\n\r\n" + String(repeating: "x", count: 100_000))
+            }
+        }
+        for path in ["/length", "/endless"] {
+            var request = request(server, path)
+            request.maximumBytes = 1000
+            let error = await #expect(throws: PodsError.self) { try await client.send(request) }
+            #expect(error?.code == .tooLarge)
+        }
+        try await server.stop()
+    }
+
+    @Test("field lines without end are not taken either")
+    func boundedFields() async throws {
+        let server = try await TestServer { exchange in
+            exchange.write("HTTP/1.1 200 OK\r\n" + String(repeating: "X-Filler: 0123456789\r\n", count: 10_000))
+        }
+        let error = await #expect(throws: PodsError.self) { try await client.send(request(server)) }
+        #expect(error?.code == .transferFailed)
+        try await server.stop()
+    }
+
+    @Test(
+        "a server that says nothing, and one that trickles, are given up after the timeout",
+        arguments: [false, true]
+    )
+    func timeout(trickles: Bool) async throws {
+        let server = try await TestServer { exchange in
+            guard trickles else { return }
+            exchange.write("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+            exchange.channel.eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(20)) { task in
+                if exchange.channel.isActive { exchange.write("x") } else { task.cancel() }
+            }
+        }
+        var request = request(server)
+        request.timeout = .milliseconds(150)
+        let error = await #expect(throws: PodsError.self) { try await client.send(request) }
+        #expect(error?.code == .timedOut)
+        try await server.stop()
+    }
+
+    @Test("nobody listening is a failed connection, in words")
+    func refused() async throws {
+        let server = try await TestServer { $0.answer() }
+        try await server.stop()
+        let error = await #expect(throws: PodsError.self) { try await client.send(request(server)) }
+        #expect(error?.code == .connectFailed)
+        #expect(error?.message.contains("127.0.0.1") == true)
+    }
+
+    @Test("only http and https are spoken")
+    func protocols() async throws {
+        let error = await #expect(throws: PodsError.self) {
+            try await client.send(CurlRequest(url: "file:///etc/passwd"))
+        }
+        #expect(error?.code == .invalidConfiguration)
+    }
+
+    @Test("a task that is cancelled ends its exchange and its connection")
+    func cancelled() async throws {
+        let (begun, continuation) = AsyncStream.makeStream(of: Void.self)
+        let server = try await TestServer { _ in continuation.yield() }
+        let task = Task { [client] in try await client.send(request(server)) }
+        for await _ in begun { break }
+        task.cancel()
+        let error = await #expect(throws: PodsError.self) { try await task.value }
+        #expect(error?.code == .cancelled)
+        await server.closed(1)
+        try await server.stop()
+    }
+
+    @Test("a task cancelled before it begins sends nothing")
+    func cancelledBefore() async throws {
+        let server = try await TestServer { $0.answer() }
+        let task = Task { [client] in
+            await withUnsafeContinuation { (resume: UnsafeContinuation<Void, Never>) in
+                withUnsafeCurrentTask { $0?.cancel() }
+                resume.resume()
+            }
+            return try await client.send(request(server))
+        }
+        let error = await #expect(throws: PodsError.self) { try await task.value }
+        #expect(error?.code == .cancelled)
+        #expect(server.accepted == 0)
+        try await server.stop()
+    }
+
+    @Test("shutting down ends what is under way and what comes later")
+    func shutdown() async throws {
+        let (begun, continuation) = AsyncStream.makeStream(of: Void.self)
+        let server = try await TestServer { _ in continuation.yield() }
+        let client = CurlClient()
+        let task = Task { try await client.send(request(server)) }
+        for await _ in begun { break }
+        client.shutdown()
+        client.shutdown()
+        let error = await #expect(throws: PodsError.self) { try await task.value }
+        #expect(error?.code == .closed)
+        let later = await #expect(throws: PodsError.self) { try await client.send(request(server)) }
+        #expect(later?.code == .closed)
+        try await server.stop()
+    }
+
+    @Test("hundreds of exchanges at once all end")
+    func many() async throws {
+        let server = try await TestServer { $0.answer($0.path) }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<300 {
+                group.addTask {
+                    let answer = try await client.send(request(server, "/\(number)"))
+                    #expect(answer.body == Array("/\(number)".utf8))
+                }
+            }
+            try await group.waitForAll()
+        }
+        try await server.stop()
+    }
+}
