@@ -1,0 +1,35 @@
+package import Core
+package import NIOCore
+import OpenAPI
+
+/// All routes at one time, and which of them a request is matched to. Immutable: reading the document or the configuration again makes
+/// a new one.
+///
+/// Matching looks at the path as it was sent, up to `?`, segment by segment: a literal goes before `{name}.json`, and that before
+/// `{name}`. Percent-encoding is undone inside a segment, as the pods' frameworks do it, so that no request dodges its needs by
+/// spelling its path differently; `%2F` never separates segments. Empty segments (`//`), `.` and `..` are segments like any other,
+/// and `/a/` is not `/a`: nothing is resolved or merged, since the path is forwarded as it came. HEAD uses GET's route. What
+/// matches nothing, `OPTIONS *` included, has the route `default`.
+package final class RouteTable: Sendable {
+    /// `default` first, then in the order of the document and of the configuration.
+    package let routes: [Route]
+    private let matcher: PathMatcher<Route>
+
+    init(routes: [Route], matcher: PathMatcher<Route>) {
+        self.routes = routes
+        self.matcher = matcher
+    }
+
+    /// The route of requests that no operation matches.
+    package var `default`: Route { routes[0] }
+
+    /// The route of an operation; nil where none claims the target.
+    package func match(_ target: ByteBuffer, _ method: RequestMethod) -> Route? {
+        target.withUnsafeReadableBytes { matcher.match($0, method: method) }
+    }
+
+    /// The route of any request.
+    package func route(for target: ByteBuffer, _ method: RequestMethod) -> Route {
+        match(target, method) ?? routes[0]
+    }
+}
