@@ -17,7 +17,7 @@ package struct IngressConfiguration: Sendable {
     /// How long a client may take no byte of an answer that waits for it; then its connection is reset.
     package var sendTimeout = Duration.seconds(300)
     /// How long bytes that nobody wants are read after an answer that ends the connection, so that a reset does not overtake it.
-    package var lingerTimeout = Duration.seconds(2)
+    package var lingerTimeout = Duration.seconds(5)
 
     /// `MAX_BODY_BYTES`: of one request.
     package var maxBodyBytes = 100 << 20
@@ -38,6 +38,8 @@ package struct IngressConfiguration: Sendable {
     package var drainDelay = Duration.zero
     /// `DRAIN_TIMEOUT`: how long what is in flight and waits may go on after that.
     package var drainTimeout = Duration.seconds(30)
+    /// How long the answers may take that are given to those who still wait at `DRAIN_TIMEOUT`.
+    package var sendingAfterDrain = Duration.seconds(5)
 
     package init() {}
 }

@@ -1,0 +1,349 @@
+import Core
+import Glibc
+import HTTP
+import Logging
+import NIOCore
+import Queue
+
+/// One client's connection: takes its requests one after the other, and writes their answers. No task, one timer.
+///
+/// The next request is taken when the answer to the one before is written; what a client pipelines meanwhile waits undecoded in the
+/// codec, within its bound. A client that ends its side of the connection has left, as nginx sees it too: whoever still wants the
+/// answer keeps the connection open both ways.
+final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
+    // `@unchecked`: everything is used on the channel's event loop only; the timer's protocol asks for it.
+
+    typealias InboundIn = RequestPart
+    typealias OutboundOut = ByteBuffer
+
+    private enum State {
+        case open
+        /// The last answer is written, our side is closed, and what still comes is thrown away: closing at once would make the
+        /// kernel send a reset, which can overtake the answer (RFC 9112 §9.6).
+        case lingering
+        case closed
+    }
+
+    /// What the timer waits for.
+    enum Deadline {
+        case none
+        /// The next request.
+        case idle
+        /// The rest of a head.
+        case head
+        /// More of a body.
+        case body
+        /// The client to take more of an answer.
+        case send
+        case linger
+    }
+
+    let loop: IngressLoop
+    let eventLoop: any EventLoop
+    private let isWelcome: Bool
+    private(set) var context: ChannelHandlerContext?
+    private var flow: RequestFlow?
+    private var state = State.open
+    private var exchange: ClientExchange?
+    /// Whether a part of a request came since the last `channelReadComplete`.
+    private var sawPart = false
+    private var isResuming = false
+    private var flushIsScheduled = false
+
+    private var deadline = Deadline.none
+    private var deadlineAt = NIODeadline.distantFuture
+    private var timer: NIOScheduledCallback?
+    private var timerAt = NIODeadline.distantFuture
+
+    /// Of the loop's list of idle connections.
+    var idleLink = IdleLink()
+    var idleSince = NIODeadline.uptimeNanoseconds(0)
+
+    private init(loop: IngressLoop, isWelcome: Bool) {
+        self.loop = loop
+        self.isWelcome = isWelcome
+        eventLoop = loop.eventLoop
+    }
+
+    /// Makes a channel that was accepted a client's connection. On its event loop.
+    /// - Parameter isWelcome: Where not, it is told that there are too many, and closed.
+    static func install(on channel: any Channel, loop: IngressLoop, isWelcome: Bool = true) throws {
+        let connection = ClientConnection(loop: loop, isWelcome: isWelcome)
+        let pipeline = channel.pipeline.syncOperations
+        connection.flow = try MessageCodec.nio.addServerHandlers(to: pipeline, limits: MessageLimits())
+        try pipeline.addHandler(connection)
+    }
+
+    // MARK: The channel's events
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        loop.add(self)
+        if context.channel.isActive { began() }
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        began()
+    }
+
+    private func began() {
+        guard isWelcome else {
+            return refuse(ProblemAnswer(503, "too_many_connections", "too many connections are open", retryAfter: 1))
+        }
+        becomeIdle(waiting: .head, loop.shared.timeouts.header)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        sawPart = true
+        guard state == .open else {
+            if state == .lingering, case .end = unwrapInboundIn(data) { close() }
+            return
+        }
+        switch unwrapInboundIn(data) {
+        case .head(let head, let framing): begin(head, framing)
+        case .body(let bytes): exchange?.receive(bytes)
+        case .end: exchange?.requestEnded()
+        case .invalid(let error): refuse(ProblemAnswer(error))
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        defer { sawPart = false }
+        guard state == .open, !isResuming else { return }
+        if let exchange {
+            if exchange.awaitsBody { wait(.body, loop.shared.timeouts.body) }
+        } else if !sawPart, deadline != .head || !sawBytes {
+            // Bytes came and no head: it began, and has its time from now on; later bytes do not extend it.
+            sawBytes = true
+            wait(.head, loop.shared.timeouts.header)
+        }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        let isWritable = context.channel.isWritable
+        if let exchange {
+            if isWritable {
+                if deadline == .send, !exchange.isEnding { wait(.none, .zero) }
+            } else {
+                wait(.send, loop.shared.timeouts.send)
+            }
+            exchange.setWritable(isWritable)
+        }
+        context.fireChannelWritabilityChanged()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        loop.shared.logger.debug("connection failed", metadata: ["error": "\(error)"])
+        close()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        ended()
+        context.fireChannelInactive()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        ended()
+        self.context = nil
+    }
+
+    private func ended() {
+        state = .closed
+        loop.remove(self)
+        timer?.cancel()
+        timer = nil
+        deadline = .none
+        if let exchange {
+            self.exchange = nil
+            exchange.connectionEnded()
+            loop.exchangeEnded()
+        }
+    }
+
+    // MARK: Requests
+
+    private func begin(_ head: RequestHead, _ framing: BodyFraming) {
+        loop.becameBusy(self)
+        wait(.none, .zero)
+        sawBytes = false
+        loop.exchangeBegan()
+        let exchange = ClientExchange(connection: self, head: head, framing: framing)
+        self.exchange = exchange
+        exchange.admit()
+    }
+
+    /// Answers what is no request that can be taken; the connection ends with it.
+    private func refuse(_ problem: ProblemAnswer) {
+        if let exchange {
+            exchange.cut(problem)
+            return
+        }
+        loop.becameBusy(self)
+        loop.exchangeBegan()
+        let exchange = ClientExchange(connection: self)
+        self.exchange = exchange
+        exchange.cut(problem)
+    }
+
+    /// No part of a request is delivered until the flow is resumed.
+    func pauseRequests() { flow?.pause() }
+
+    /// No time is counted until the next thing happens: it is not the client's turn.
+    func stopWaiting() { wait(.none, .zero) }
+
+    /// The client may send more of a body.
+    func resumeBody() {
+        wait(.body, loop.shared.timeouts.body)
+        resumeRequests()
+    }
+
+    func resumeRequests() {
+        guard let flow, flow.isPaused else { return }
+        isResuming = true
+        flow.resume()
+        isResuming = false
+    }
+
+    /// An exchange's answer is written; its request may still be coming.
+    func answered(_ exchange: ClientExchange) {
+        guard exchange === self.exchange, state == .open else { return }
+        if exchange.closes {
+            if exchange.isWhole { close() } else { drainAndClose() }
+        } else if exchange.isWhole {
+            next()
+        } else {
+            wait(.body, loop.shared.timeouts.body)
+        }
+    }
+
+    /// The request before is done with: takes the next.
+    private func next() {
+        exchange?.connection = nil
+        exchange = nil
+        loop.exchangeEnded()
+        becomeIdle(waiting: .idle, loop.shared.timeouts.keepAlive)
+        resumeRequests()
+    }
+
+    /// A request that was answered before its end has ended.
+    func skipped(_ exchange: ClientExchange) {
+        guard exchange === self.exchange, state == .open else { return }
+        next()
+    }
+
+    private func becomeIdle(waiting kind: Deadline, _ time: TimeAmount) {
+        sawBytes = false
+        let now = eventLoop.now
+        loop.becameIdle(self, since: now)
+        wait(kind, until: now + time)
+    }
+
+    /// Whether a part of a head has come.
+    private var sawBytes = false
+
+    // MARK: Writing
+
+    func write(_ buffer: ByteBuffer) {
+        context?.write(wrapOutboundOut(buffer), promise: nil)
+    }
+
+    /// Writes the end of an answer and sends everything.
+    func finish(_ buffer: ByteBuffer, _ exchange: ClientExchange) {
+        guard let context else { return }
+        let promise = eventLoop.makePromise(of: Void.self)
+        promise.futureResult.assumeIsolated().whenSuccess { exchange.written() }
+        context.writeAndFlush(wrapOutboundOut(buffer), promise: promise)
+        if exchange === self.exchange, exchange.isEnding { wait(.send, loop.shared.timeouts.send) }
+    }
+
+    /// Sends what was written when everything that is at hand in this turn of the event loop was written.
+    func flushSoon() {
+        guard !flushIsScheduled else { return }
+        flushIsScheduled = true
+        eventLoop.assumeIsolated().execute { [self] in
+            flushIsScheduled = false
+            exchange?.giveOutput()
+            context?.flush()
+        }
+    }
+
+    func flush() { context?.flush() }
+
+    var isWritable: Bool { context?.channel.isWritable ?? false }
+
+    /// The address that the connection comes from; empty where there is none.
+    private(set) lazy var peerAddress: String = context?.channel.remoteAddress?.ipAddress ?? ""
+
+    // MARK: Closing
+
+    /// Ends the connection at once; what was not taken by the kernel is lost.
+    func close() {
+        guard state != .closed else { return }
+        state = .closed
+        loop.becameBusy(self)
+        context?.close(promise: nil)
+    }
+
+    /// Ends it so that the client cannot take what it got for a whole answer: with a reset (SO_LINGER of 0 seconds, socket(7)).
+    func reset() {
+        guard state != .closed, let context else { return }
+        // Set before this returns, since this is the channel's event loop.
+        _ = (context.channel as? any SocketOptionProvider)?.setSoLinger(Glibc.linger(l_onoff: 1, l_linger: 0))
+        close()
+    }
+
+    private func drainAndClose() {
+        guard let context else { return }
+        state = .lingering
+        context.close(mode: .output, promise: nil)
+        wait(.linger, loop.shared.timeouts.linger)
+        resumeRequests()
+    }
+
+    // MARK: Time
+
+    private func wait(_ kind: Deadline, _ time: TimeAmount) {
+        guard kind != .none else {
+            deadline = .none
+            deadlineAt = .distantFuture
+            return
+        }
+        wait(kind, until: eventLoop.now + time)
+    }
+
+    /// Sets the one deadline that there is. The timer is left alone where it fires before: it sees then that there is time left.
+    private func wait(_ kind: Deadline, until time: NIODeadline) {
+        deadline = kind
+        deadlineAt = time
+        guard timer == nil || timerAt > time else { return }
+        timer?.cancel()
+        arm(time)
+    }
+
+    private func arm(_ time: NIODeadline) {
+        timerAt = time
+        timer = try? eventLoop.scheduleCallback(at: time, handler: self)
+    }
+}
+
+extension ClientConnection: NIOScheduledCallbackHandler {
+    func handleScheduledCallback(eventLoop: some EventLoop) {
+        timer = nil
+        guard state != .closed, deadline != .none else { return }
+        guard eventLoop.now >= deadlineAt else { return arm(deadlineAt) }
+        let timeouts = loop.shared.configuration
+        switch deadline {
+        case .none: break
+        case .idle, .linger: close()
+        case .head:
+            // Nobody asked: browsers open connections ahead, and would show a 408 for it.
+            guard sawBytes else { return close() }
+            refuse(.timeout("the head of the request did not come within \(timeouts.headerTimeout)"))
+        case .body:
+            refuse(.timeout("no more of the body came for \(timeouts.bodyTimeout)"))
+        case .send:
+            loop.shared.logger.debug("client takes no more of its answer")
+            reset()
+        }
+    }
+}

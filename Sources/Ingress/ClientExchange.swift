@@ -1,0 +1,122 @@
+import Core
+import HTTP
+import NIOCore
+import Queue
+
+/// One request of a client and its answer. Takes the request in (`+Request`), hands it over, and is where its answer goes (`+Answer`).
+/// Used on the connection's event loop only.
+final class ClientExchange {
+    /// What becomes of the body's bytes.
+    enum Intake {
+        /// They are taken in.
+        case collecting
+        /// The body's end is being put away.
+        case storing
+        /// The request is the dispatcher's.
+        case handedOver
+        /// They are read and dropped: the request was answered already.
+        case skipping
+    }
+
+    enum Answer {
+        case awaited
+        case streaming
+        /// Its last byte was written, but not yet taken by the kernel.
+        case ending
+        case done
+    }
+
+    /// nil once the connection is gone, or the answer is done.
+    var connection: ClientConnection?
+    /// nil where what came is no request.
+    let head: RequestHead?
+    let framing: BodyFraming
+    let receivedAt: NIODeadline
+    var intake = Intake.collecting
+    var answer = Answer.awaited
+    /// Whether the request's last byte has come.
+    var isWhole = false
+    /// Whether the connection ends with the answer. Known when the answer begins.
+    var closes = false
+    /// Whom to tell of the client; the dispatcher's side of this request.
+    var source: (any AnswerSource)?
+    var route: Route?
+
+    // The request's body.
+    var body: BodyCollector?
+    var writer: SpoolWriter?
+    /// The body's file, once it is whole.
+    var spooled: SpooledBody?
+    /// Bytes taken from the budget.
+    var reserved = 0
+
+    // The answer.
+    var output = ByteBuffer()
+    var answerFraming = AnswerFraming.none
+    /// What is left of Content-Length.
+    var remaining = 0
+
+    // For the access log.
+    var status: Int?
+    var reason: String?
+    var requestID: RequestID?
+    var bodyBytes = 0
+
+    init(connection: ClientConnection, head: RequestHead? = nil, framing: BodyFraming = .none) {
+        self.connection = connection
+        self.head = head
+        self.framing = framing
+        receivedAt = connection.eventLoop.now
+    }
+
+    var shared: IngressShared { connection!.loop.shared }
+
+    /// Whether more of the body is to come from the client.
+    var awaitsBody: Bool {
+        switch intake {
+        case .collecting, .skipping: !isWhole
+        case .storing, .handedOver: false
+        }
+    }
+
+    /// Whether the answer was written but not taken yet.
+    var isEnding: Bool { answer == .ending }
+
+    /// The connection is gone: the client left, or was closed for another reason.
+    func connectionEnded() {
+        guard let connection else { return }
+        self.connection = nil
+        letGo(connection.loop)
+        if answer != .done { log(connection, isWhole: false) }
+        answer = .done
+        let source = source
+        self.source = nil
+        source?.clientLeft()
+    }
+
+    /// Gives back what the request held.
+    func letGo(_ loop: IngressLoop) {
+        writer?.discard()
+        writer = nil
+        body = nil
+        if reserved > 0 { loop.shared.budget.release(reserved) }
+        reserved = 0
+    }
+
+    func log(_ connection: ClientConnection, isWhole: Bool) {
+        let now = connection.eventLoop.now
+        connection.loop.accessLog.log {
+            AccessLog.Entry(
+                head: head,
+                routeID: route?.id,
+                status: status,
+                reason: reason,
+                requestID: requestID,
+                bodyBytes: bodyBytes,
+                duration: now - receivedAt,
+                clientAddress: connection.peerAddress,
+                isWhole: isWhole
+            )
+        }
+    }
+}
