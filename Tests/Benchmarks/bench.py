@@ -12,55 +12,16 @@ import argparse
 import json
 import os
 import platform
-import statistics
 import sys
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness import load, programs
+from harness.comparison import Plan, System, alternate, triple, unsteady
 from harness.processes import HarnessError, Session, free_ports
 
-#: A round's figures may differ this much (largest less smallest, over the median) before no verdict is given.
-MAX_SPREAD = 0.30
 #: The bars that the project has set itself.
 BARS = {"ratio": 0.25, "added_p50": 0.6, "added_p99": 3.0}
-
-
-@dataclass
-class System:
-    """Something to measure, and what each round measured."""
-
-    name: str
-    server: programs.Server
-    rounds: list[dict] = field(default_factory=list)
-
-
-def measure(system: System, generator: load.LoadGenerator, options: argparse.Namespace) -> dict:
-    """One round: as much as goes through 64 connections, then 1,000 requests a second."""
-    process, port, request = system.server.process, system.server.port, [options.request]
-    generator.run("saturate", port, request=request, seconds=0.5, warmup=0, connections=options.connections)
-    before = process.cpu_seconds()
-    most = generator.run("saturate", port, request=request, seconds=options.saturate, warmup=0, connections=options.connections)
-    cpu_most = process.cpu_seconds() - before
-    before = process.cpu_seconds()
-    steady = generator.run("open", port, request=request, seconds=options.open, warmup=1, rate=options.rate)
-    cpu_steady = process.cpu_seconds() - before
-    failures = [run for run in (most, steady) if run["errors"] or set(run["statuses"]) != {"200"}]
-    if failures:
-        raise HarnessError(f"{system.name} failed requests: {failures}\n{process.tail()}")
-    return {
-        "requests_per_second": most["requestsPerSecond"],
-        "cpu_per_10k": cpu_most / most["requests"] * 1e4,
-        "cpu_per_10k_steady": cpu_steady / (steady["requests"] + options.rate) * 1e4,
-        "rss_mb": process.memory() / 1e6,
-        "p50": steady["latency"]["p50"],
-        "p99": steady["latency"]["p99"],
-        "p999": steady["latency"]["p999"],
-        "over_20ms": steady["over20ms"],
-        "saturated": most,
-        "steady": steady,
-    }
 
 
 def start_systems(session: Session, options: argparse.Namespace) -> list[System]:
@@ -90,25 +51,6 @@ def start_systems(session: Session, options: argparse.Namespace) -> list[System]
     return systems
 
 
-def spread(values: list[float]) -> float:
-    middle = statistics.median(values)
-    return (max(values) - min(values)) / middle if middle else 0
-
-
-def triple(values: list[float], digits: int = 2) -> str:
-    return " / ".join(f"{value:,.{digits}f}" for value in (min(values), statistics.median(values), max(values)))
-
-
-def compare(systems: list[System]) -> None:
-    """Adds to each round what it is beside nginx directly and HAProxy in the same round."""
-    direct, reference = systems[0], systems[1]
-    for system in systems:
-        for mine, bare, other in zip(system.rounds, direct.rounds, reference.rounds):
-            mine["ratio"] = mine["requests_per_second"] / other["requests_per_second"]
-            mine["added_p50"] = mine["p50"] - bare["p50"]
-            mine["added_p99"] = mine["p99"] - bare["p99"]
-
-
 COLUMNS = [
     ("requests/s", "requests_per_second", 0),
     ("ratio to HAProxy", "ratio", 2),
@@ -124,7 +66,7 @@ COLUMNS = [
 def table(systems: list[System]) -> str:
     rows = [["min / median / max"] + [title for title, _, _ in COLUMNS]]
     for system in systems:
-        rows.append([system.name] + [triple([each[key] for each in system.rounds], digits) for _, key, digits in COLUMNS])
+        rows.append([system.name] + [triple(system.values(key), digits) for _, key, digits in COLUMNS])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
 
@@ -132,19 +74,14 @@ def table(systems: list[System]) -> str:
 def verdicts(systems: list[System]) -> list[str]:
     """Each bar for the gateway: met, missed, or no verdict where the rounds differ too much to tell."""
     found = []
-    shaky = [
-        f"{system.name} {spread([each['requests_per_second'] for each in system.rounds]):.0%}"
-        for system in systems[:2]
-        if spread([each["requests_per_second"] for each in system.rounds]) > MAX_SPREAD
-    ]
+    shaky = unsteady(systems)
     for system in (system for system in systems if system.name == "gateway NORMAL"):
         for key, bar in BARS.items():
-            values = [each[key] for each in system.rounds]
+            values = system.values(key)
             passed = [value >= bar if key == "ratio" else value < bar for value in values]
-            sign = "≥" if key == "ratio" else "<"
-            what = f"{system.name}: {key} {triple(values)}, bar {sign} {bar}"
-            if key == "ratio" and shaky:
-                found.append(f"no verdict  {what} (rounds of {', '.join(shaky)} apart: the machine is not quiet)")
+            what = f"{system.name}: {key} {triple(values)}, bar {'≥' if key == 'ratio' else '<'} {bar}"
+            if shaky:
+                found.append(f"no verdict  {what} (the machine is not quiet: {shaky} between rounds)")
             elif all(passed):
                 found.append(f"met         {what}")
             elif not any(passed):
@@ -185,12 +122,8 @@ def main() -> int:
     begin = time.time()
     with Session(options.keep) as session:
         systems = start_systems(session, options)
-        for number in range(options.rounds):
-            # Each round begins with another system, so that none is always first after a pause.
-            for system in systems[number % len(systems) :] + systems[: number % len(systems)]:
-                system.rounds.append(measure(system, generator, options))
-            print(f"round {number + 1} of {options.rounds}: {time.time() - begin:.0f} s", file=sys.stderr)
-        compare(systems)
+        plan = Plan([options.request], options.saturate, options.open, options.connections, options.rate)
+        alternate(systems, plan, generator, options.rounds, lambda text: print(text, file=sys.stderr))
     print(table(systems))
     lines = verdicts(systems)
     print("\n".join(lines))
