@@ -86,7 +86,7 @@ extension Exchange: PodAnswerReceiver {
 
     /// Tells the dispatcher that the pod has done with this request, and what it said of its capacity.
     private func finishAttempt(_ how: AttemptEnd) {
-        let hint: ResourceVector? = nil
+        let hint = answerHead.flatMap { ResourceHeader.read(ResourceHeader.capacity, from: $0.fields) }
         context.dispatcher.tell(
             .attemptEnded(how, writtenAt: writtenAt, capacity: hint),
             of: self

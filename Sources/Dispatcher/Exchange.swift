@@ -164,7 +164,7 @@ extension Exchange {
         extraFields.writeStaticString("Neutrino-Request-Id: ")
         extraFields.writeString(request.id.description)
         extraFields.writeStaticString("\r\nNeutrino-Resources: ")
-        extraFields.writeString(request.needs.description)
+        ResourceHeader.write(request.needs, into: &extraFields)
         extraFields.writeStaticString("\r\n")
         let outbound = OutboundRequest(
             method: request.method,
