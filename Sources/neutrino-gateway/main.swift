@@ -1,1 +1,3 @@
-print("neutrino-gateway")
+import Gateway
+
+await GatewayCommand.start()

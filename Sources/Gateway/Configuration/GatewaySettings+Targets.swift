@@ -36,6 +36,13 @@ extension GatewaySettings {
         return dispatch
     }
 
+    package var exchangeConfiguration: ExchangeConfiguration {
+        var exchange = ExchangeConfiguration()
+        exchange.busyStatuses = Set(busyStatuses)
+        exchange.keptAnswerBytes = logResponseBytes
+        return exchange
+    }
+
     package var podsConfiguration: PodsConfiguration {
         var pods = PodsConfiguration()
         pods.capacityInterval = TimeAmount(capacityUpdateInterval)

@@ -1,0 +1,106 @@
+import Glibc
+import Ingress
+import NIOCore
+import NIOPosix
+
+/// Something that `check` found outside the configuration itself.
+struct EnvironmentFinding: Hashable, Sendable {
+    enum Kind: Sendable {
+        case good
+        /// `serve` would start, or could once what is in its way has ended.
+        case warning
+        /// `serve` would not start.
+        case problem
+    }
+
+    var kind: Kind
+    var message: String
+}
+
+/// Looks at files, ports and limits as `serve` would find them, and changes nothing.
+struct EnvironmentCheck {
+    let settings: GatewaySettings
+
+    init(_ loaded: LoadedConfiguration) { settings = loaded.settings }
+
+    func run() async -> [EnvironmentFinding] {
+        var findings = [database, pods, descriptors]
+        if let path = settings.upstreamCAFile { findings.append(certificates(path)) }
+        for (key, host, port) in [
+            ("gateway_port", settings.gatewayHost, settings.gatewayPort),
+            ("admin_port", settings.adminHost, settings.adminPort),
+        ] {
+            findings.append(await listening(key, host, port))
+        }
+        return findings
+    }
+
+    private var database: EnvironmentFinding {
+        let path = settings.databasePath
+        var folder = path.contains("/") ? String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]) : "."
+        if folder.isEmpty { folder = "/" }
+        if access(path, F_OK) == 0 {
+            guard access(path, R_OK | W_OK) == 0 else {
+                return problem("database_path: \(quoted(path)) cannot be read and written: \(errorText())")
+            }
+        }
+        guard access(folder, W_OK | X_OK) == 0 else {
+            return problem("database_path: the folder \(quoted(folder)) cannot be written to: \(errorText())")
+        }
+        return good("database_path: \(quoted(path)) \(access(path, F_OK) == 0 ? "is there" : "will be made")")
+    }
+
+    private var pods: EnvironmentFinding {
+        let count = settings.staticBackends.count
+        guard count > 0 else {
+            return EnvironmentFinding(
+                kind: .warning,
+                message: "static_backends: no pods are named: every request waits until there are some"
+            )
+        }
+        return good("static_backends: \(count) \(count == 1 ? "pod" : "pods")")
+    }
+
+    private var descriptors: EnvironmentFinding {
+        let limit = FileDescriptorLimit.hard
+        let connections = settings.ingressConfiguration(descriptorLimit: limit).maxConnections
+        guard connections < limit else {
+            return EnvironmentFinding(
+                kind: .warning,
+                message: "max_connections: \(connections) is more than the \(limit) file descriptors of a process"
+            )
+        }
+        return good("max_connections: \(connections) of \(limit) file descriptors")
+    }
+
+    private func certificates(_ path: String) -> EnvironmentFinding {
+        do {
+            guard try TextFile.read(path).contains("-----BEGIN CERTIFICATE-----") else {
+                return problem("upstream_ca_file: there is no certificate (PEM) in \(quoted(path))")
+            }
+            return good("upstream_ca_file: \(quoted(path)) can be read")
+        } catch {
+            return problem("upstream_ca_file: \(error)")
+        }
+    }
+
+    private func listening(_ key: String, _ host: String, _ port: Int) async -> EnvironmentFinding {
+        do {
+            let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            let channel = try await bootstrap.bind(host: host, port: port).get()
+            try await channel.close()
+            return good("\(key): \(host) port \(port) is free")
+        } catch let error as IOError where error.errnoCode == EADDRINUSE {
+            return EnvironmentFinding(kind: .warning, message: "\(key): \(host) port \(port) is in use now")
+        } catch {
+            return problem("\(key): \(host) port \(port) cannot be listened on: \(error)")
+        }
+    }
+
+    private func good(_ message: String) -> EnvironmentFinding { EnvironmentFinding(kind: .good, message: message) }
+    private func problem(_ message: String) -> EnvironmentFinding {
+        EnvironmentFinding(kind: .problem, message: message)
+    }
+    private func errorText() -> String { String(cString: strerror(errno)) }
+}

@@ -1,0 +1,35 @@
+import ArgumentParser
+
+/// Runs the gateway until it is told to end.
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Run the gateway.",
+        usage: "neutrino-gateway serve [--config FILE] [--key value ...]",
+        discussion: """
+            SIGTERM or SIGINT drains: requests that wait or run go on for drain_timeout; a second one ends at once. SIGHUP reads the \
+            configuration again, as does a change of its files.
+
+            \(SettingCatalogue.help)
+            """
+    )
+
+    @OptionGroup var options: ConfigurationFlags
+
+    func run() async throws {
+        try await reporting {
+            let loaded = try options.load()
+            let logs = LogOutput.standardError(loaded.settings)
+            defer { logs.flush() }
+            logs.bootstrap()
+            let descriptors = Process.prepare()
+            let server = try await GatewayServer.open(
+                loaded,
+                logs: logs,
+                descriptorLimit: descriptors,
+                reload: { try options.load() }
+            )
+            try await server.run(signals: true)
+        }
+    }
+}

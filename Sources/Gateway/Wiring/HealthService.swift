@@ -1,0 +1,46 @@
+import Dispatcher
+import Ingress
+import Pods
+import Queue
+import ServiceLifecycle
+
+/// Tells `/ready` once a second what is wrong with discovery, pods and storage.
+struct HealthService: Service {
+    let health: HealthState
+    let directory: PodDirectory
+    let dispatcher: RequestDispatcher
+    let journal: any RequestJournal
+
+    func run() async throws {
+        try await TickService(every: .seconds(1)) { await tick() }.run()
+    }
+
+    func tick() async {
+        health.report(directory.status.problem, about: "discovery")
+        health.report(journal.unavailable?.description, about: "storage")
+        let pods = await dispatcher.podSnapshots().filter { !$0.isGone }
+        let routable = pods.count(where: \.isRoutable)
+        let problem = routable == pods.count ? nil : "\(pods.count - routable) of \(pods.count) pods cannot be used now"
+        health.report(problem, about: "pods")
+    }
+}
+
+/// Does something again and again, until the shutdown.
+struct TickService: Service {
+    private let interval: Duration
+    private let tick: @Sendable () async -> Void
+
+    init(every interval: Duration, _ tick: @escaping @Sendable () async -> Void) {
+        self.interval = interval
+        self.tick = tick
+    }
+
+    func run() async throws {
+        try? await cancelWhenGracefulShutdown {
+            while true {
+                await tick()
+                try await Task.sleep(for: interval)
+            }
+        }
+    }
+}

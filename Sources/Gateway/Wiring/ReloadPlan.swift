@@ -1,0 +1,28 @@
+import Core
+import Ingress
+import Logging
+
+/// What to do about a configuration that was read again: decided from the old one and the new one alone.
+struct ReloadPlan: Equatable {
+    /// The new level.
+    var logLevel: Logger.Level?
+    /// The new pods.
+    var backends: [PodDescription]?
+    /// The routes are to be made anew: a rule, a default or the document's path changed. The document itself is always read.
+    var changesRoutes = false
+    /// Keys whose new values need a restart, in the table's order.
+    var needsRestart: [String] = []
+
+    init(from old: LoadedConfiguration, to new: LoadedConfiguration) {
+        for definition in SettingCatalogue.all where definition.show(old.settings) != definition.show(new.settings) {
+            switch definition.key {
+            case _ where !definition.isReloadable: needsRestart.append(definition.key)
+            case "log_level": logLevel = new.settings.logLevel
+            case "static_backends": backends = new.settings.staticBackends
+            default: changesRoutes = true
+            }
+        }
+        // A value may stay the same and come from elsewhere: the routes say where theirs come from.
+        if old.routes != new.routes || old.routeDefaults != new.routeDefaults { changesRoutes = true }
+    }
+}

@@ -1,0 +1,119 @@
+import Core
+import Dispatcher
+import Ingress
+import Logging
+import NIOConcurrencyHelpers
+import Pods
+import Queue
+import ServiceLifecycle
+
+/// Reads the configuration again when it is told to, or when one of its files changed, and carries out what may change while the
+/// gateway runs. What cannot be read is refused, and what was read last stays.
+actor ReloadService: Service {
+    /// What a reload acts on.
+    struct Parts: Sendable {
+        var routes: RouteBook
+        var dispatcher: RequestDispatcher
+        /// nil where the pods are not those of `static_backends`.
+        var discovery: StaticDiscovery?
+        var settings: Queue.Settings
+        var logs: LogOutput
+    }
+
+    private let parts: Parts
+    private let read: @Sendable () throws -> LoadedConfiguration
+    private let ticks: AsyncStream<Void>
+    private let logger: Logger
+    private var current: LoadedConfiguration
+    private var stamps: [String: FileStamp] = [:]
+    private let requested = NIOLockedValueBox(false)
+
+    /// - Parameters:
+    ///   - current: What the gateway was started with.
+    ///   - ticks: When the files are looked at: once a second, and after ``request()``.
+    ///   - read: Reads flags, environment and file again.
+    init(
+        _ parts: Parts,
+        current: LoadedConfiguration,
+        ticks: AsyncStream<Void>,
+        read: @escaping @Sendable () throws -> LoadedConfiguration,
+        logger: Logger
+    ) {
+        self.parts = parts
+        self.current = current
+        self.ticks = ticks
+        self.read = read
+        self.logger = logger
+        stamps = Self.stamps(of: current)
+    }
+
+    func run() async throws {
+        for await _ in ticks.cancelOnGracefulShutdown() { await tick() }
+    }
+
+    /// Has the next tick read everything, whether or not a file changed.
+    nonisolated func request() {
+        requested.withLockedValue { $0 = true }
+    }
+
+    /// Reads the configuration again where that was asked for or a file changed.
+    func tick() async {
+        let now = Self.stamps(of: current)
+        let wasRequested = requested.withLockedValue { requested in
+            defer { requested = false }
+            return requested
+        }
+        guard wasRequested || now != stamps else { return }
+        stamps = now
+        await reload()
+    }
+
+    private func reload() async {
+        do {
+            let new = try read()
+            let plan = ReloadPlan(from: current, to: new)
+            let routes = try RouteSource(new, book: parts.routes).read()
+            await apply(plan, routes)
+            current = new
+            stamps = Self.stamps(of: new)
+        } catch {
+            logger.error("configuration was not re-read; the last good one stays", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func apply(_ plan: ReloadPlan, _ routes: RouteSource.Result) async {
+        if let level = plan.logLevel { parts.logs.level = level }
+        await parts.dispatcher.adopt(routes.table, overrides: parts.settings.holdTimeouts)
+        if let backends = plan.backends { parts.discovery?.update(backends) }
+        for warning in routes.warnings { logger.warning("OpenAPI document", metadata: ["warning": "\(warning)"]) }
+        if !plan.needsRestart.isEmpty {
+            logger.warning(
+                "changed settings that need a restart",
+                metadata: ["keys": "\(plan.needsRestart.joined(separator: ","))"]
+            )
+        }
+        var facts: Logger.Metadata = ["routes": "\(routes.table.routes.count)"]
+        if let backends = plan.backends { facts["pods"] = "\(backends.count)" }
+        if let level = plan.logLevel { facts["log_level"] = "\(level)" }
+        logger.info("configuration re-read", metadata: facts)
+    }
+
+    private static func stamps(of loaded: LoadedConfiguration) -> [String: FileStamp] {
+        var stamps: [String: FileStamp] = [:]
+        for path in [loaded.filePath, loaded.settings.openapiSpecPath].compactMap({ $0 }) {
+            stamps[path] = FileStamp(of: path)
+        }
+        return stamps
+    }
+}
+
+extension RequestDispatcher {
+    /// Takes a new table of routes, and gives those that operators gave a hold timeout it back: a route may be new to this process
+    /// and still have one in the database.
+    func adopt(_ table: RouteTable, overrides: [String: Duration]) {
+        routesChanged(table.routes)
+        for route in table.routes {
+            if let timeout = overrides[route.id] { setHoldTimeout(timeout, routeKey: route.key) }
+        }
+    }
+}

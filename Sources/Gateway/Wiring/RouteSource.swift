@@ -1,0 +1,50 @@
+import Ingress
+import OpenAPI
+
+/// Reads what routes are made of: the OpenAPI document, the configuration's `routes:` and its defaults.
+struct RouteSource {
+    /// What was read, as one table.
+    struct Result {
+        var table: RouteTable
+        /// What is likely a mistake, in words.
+        var warnings: [String]
+        /// `openapi.yaml: 3.1.0, 12 operations`; nil without a document.
+        var document: String?
+    }
+
+    private let loaded: LoadedConfiguration
+    private let book: RouteBook
+
+    /// - Parameter book: Whose table is replaced where all is well; by default one of its own.
+    init(_ loaded: LoadedConfiguration, book: RouteBook = RouteBook()) {
+        self.loaded = loaded
+        self.book = book
+    }
+
+    /// Reads the document and makes the table.
+    /// - Throws: ``GatewayError`` with file, place and cause; the book keeps the last good table.
+    func read() throws(GatewayError) -> Result {
+        var document: OpenAPIDocument?
+        if let path = loaded.settings.openapiSpecPath {
+            do {
+                document = try OpenAPIDocument.read(path: path)
+            } catch {
+                throw GatewayError(.configuration, "openapi_spec_path: \(error)")
+            }
+        }
+        return try make(document)
+    }
+
+    /// Makes the table of a document that is at hand.
+    func make(_ document: OpenAPIDocument?) throws(GatewayError) -> Result {
+        do {
+            return Result(
+                table: try book.load(document: document, rules: loaded.routes, defaults: loaded.routeDefaults),
+                warnings: document?.warnings ?? [],
+                document: document.map { "\($0.file): \($0.version), \($0.operations.count) operations" }
+            )
+        } catch {
+            throw GatewayError(.configuration, error.message)
+        }
+    }
+}
