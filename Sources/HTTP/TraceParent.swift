@@ -1,0 +1,59 @@
+package import NIOCore
+
+/// The field `traceparent` of W3C Trace Context, level 1.
+package enum TraceParent {
+    /// Whether a value may be passed on (§3.2.2): `version-traceid-parentid-flags` in lower-case hexadecimal, neither id all zero, version not
+    /// `ff`; of a version after 00 there may be more behind a hyphen.
+    package static func isValid(_ value: UnsafeRawBufferPointer) -> Bool {
+        guard value.count >= 55 else { return false }
+        for index in 0..<55 {
+            let isHyphen = value[index] == UInt8(ascii: "-")
+            switch index {
+            case 2, 35, 52: guard isHyphen else { return false }
+            default: guard isLowerHex(value[index]) else { return false }
+            }
+        }
+        guard value[3..<35].contains(where: { $0 != UInt8(ascii: "0") }),
+            value[36..<52].contains(where: { $0 != UInt8(ascii: "0") })
+        else { return false }
+        let isVersion00 = value[0] == UInt8(ascii: "0") && value[1] == UInt8(ascii: "0")
+        if isVersion00 { return value.count == 55 }
+        if value[0] == UInt8(ascii: "f"), value[1] == UInt8(ascii: "f") { return false }
+        return value.count == 55 || value[55] == UInt8(ascii: "-")
+    }
+
+    /// Writes the value of a trace that begins here. It is marked as sampled: to samplers that follow their parent a 00 would mean that
+    /// nobody wants this trace, and they would record nothing at all.
+    package static func begin(into buffer: inout ByteBuffer, generator: inout some RandomNumberGenerator) {
+        buffer.writeStaticString("00-")
+        buffer.writeLowerHex(generator.next())
+        buffer.writeLowerHex(generator.next() | 1)
+        buffer.writeStaticString("-")
+        buffer.writeLowerHex(generator.next() | 1)
+        buffer.writeStaticString("-01")
+    }
+
+    private static func isLowerHex(_ byte: UInt8) -> Bool {
+        byte &- UInt8(ascii: "0") < 10 || byte &- UInt8(ascii: "a") < 6
+    }
+}
+
+extension ByteBuffer {
+    /// Writes 16 digits.
+    fileprivate mutating func writeLowerHex(_ number: UInt64) {
+        withUnsafeTemporaryAllocation(byteCount: 16, alignment: 1) { digits in
+            for index in 0..<16 {
+                digits[index] = HexDigits.lower(UInt8(truncatingIfNeeded: number >> UInt64(60 - 4 * index)) & 15)
+            }
+            _ = writeBytes(UnsafeRawBufferPointer(digits))
+        }
+    }
+}
+
+enum HexDigits {
+    /// The digit of a number below 16.
+    @inline(__always)
+    static func lower(_ value: UInt8) -> UInt8 {
+        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
+    }
+}
