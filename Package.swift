@@ -104,7 +104,7 @@ let package = Package(
         library("Admin", ["Core", "Dispatcher", "Queue", hummingbird, httpTypes, nioCore, logging, lifecycle, crypto]),
         library(
             "TaskPod",
-            ["Core", "HTTP", "OpenAPI", nioCore, nioPosix, nioLocks, lifecycle, logging, argumentParser, signals]
+            ["Core", "HTTP", "OpenAPI", nioCore, nioPosix, nioLocks, logging, argumentParser, signals, crypto]
         ),
         library(
             "Gateway",
@@ -131,7 +131,10 @@ let package = Package(
             "Admin",
             ["Admin", "Dispatcher", "Queue", "Core", hummingbird, httpTypes, nioCore, nioPosix, logging, grdb]
         ),
-        tests("TaskPod", ["TaskPod", "HTTP", "Core", nioCore, nioPosix, nioLocks, logging, lifecycle]),
+        tests(
+            "TaskPod",
+            ["TaskPod", "OpenAPI", "HTTP", "Core", nioCore, nioPosix, nioLocks, logging, lifecycle, subprocess]
+        ),
         tests("Gateway", ["Gateway", "Core", "Queue", "Ingress", "Pods", nioCore, nioLocks, logging]),
         tests("Modules", []),
         tests(

@@ -1,1 +1,3 @@
-print("neutrino-pod")
+import TaskPod
+
+await NeutrinoPodCommand.main()

@@ -1,0 +1,282 @@
+import Core
+import HTTP
+import NIOCore
+
+/// A task that the server behind the sidecar does: its request and its answer pass through as they come, in both directions no faster
+/// than the other side takes them.
+final class ForwardedTask: PodExchange {
+    /// nil once the client has left.
+    private var connection: PodConnection?
+    private let pod: PodState
+    private let server: UpstreamServer
+    private let eventLoop: any EventLoop
+    private let head: RequestHead
+    private let framing: BodyFraming
+    private let needs: ResourceVector
+    private var holdsResources = true
+    private var upstream: UpstreamConnection?
+    private var channel: (any Channel)?
+    /// What came of the request's body before the connection was there.
+    private var waiting: [ByteBuffer] = []
+    private var waitingEnd: HeaderFields??
+    private var requestIsSent = false
+    private var answerHasBegun = false
+    private var mayKeepUpstream = false
+    private var isOver = false
+    private var grace: Scheduled<Void>?
+
+    /// Takes a task, or answers 400 or 503 and returns nil.
+    static func make(
+        _ connection: PodConnection,
+        _ head: RequestHead,
+        _ framing: BodyFraming,
+        to server: UpstreamServer
+    ) -> ForwardedTask? {
+        let pod = connection.pod
+        let needs: ResourceVector
+        do throws(ResourceFieldError) {
+            needs = try pod.needs(of: head)
+        } catch {
+            connection.refuse(status: 400, "Neutrino-Resources: \(error)")
+            return nil
+        }
+        do throws(AdmissionLedger.Refusal) {
+            try pod.admit(needs, id: head.fields.first("neutrino-request-id"))
+        } catch {
+            PodRefusal.write(error, needs: needs, to: connection)
+            return nil
+        }
+        let task = ForwardedTask(connection, head, framing, needs, server)
+        task.connect()
+        return task.isOver ? nil : task
+    }
+
+    private init(
+        _ connection: PodConnection,
+        _ head: RequestHead,
+        _ framing: BodyFraming,
+        _ needs: ResourceVector,
+        _ server: UpstreamServer
+    ) {
+        self.connection = connection
+        pod = connection.pod
+        self.head = head
+        self.framing = framing
+        self.needs = needs
+        self.server = server
+        eventLoop = connection.context.eventLoop
+    }
+
+    // MARK: The way to the server
+
+    private func connect() {
+        connection?.setReading(false)
+        server.connect(on: eventLoop).assumeIsolated().whenComplete { result in
+            switch result {
+            case .success(let channel): self.connected(channel)
+            case .failure(let error): self.notConnected(error)
+            }
+        }
+    }
+
+    private func connected(_ channel: any Channel) {
+        guard !isOver else { return server.keep(channel) }
+        guard let upstream = try? channel.pipeline.syncOperations.handler(type: UpstreamConnection.self) else {
+            // It ended between being made and being used.
+            return notConnected(ChannelError.ioOnClosedChannel)
+        }
+        self.channel = channel
+        self.upstream = upstream
+        upstream.begin(self)
+        upstream.send(.head(requestHead(), method: head.method))
+        for bytes in waiting { send(bytes) }
+        waiting = []
+        if let end = waitingEnd {
+            sendEnd(end)
+        } else {
+            connection?.writeContinue()
+        }
+        connection?.setReading(upstream.isWritable)
+    }
+
+    private func notConnected(_ error: any Error) {
+        guard !isOver else { return }
+        server.unreachable(error)
+        isOver = true
+        connection?.setReading(true)
+        let free = release(as: .failed)
+        // 503, not 502: no byte of the request has reached the server, so it may be sent to another pod.
+        connection?.refuse(
+            status: 503,
+            "cannot connect to the server at \(server.settings.authority): \(error)",
+            capacity: capacityField(free)
+        )
+        connection = nil
+    }
+
+    /// The head as the server gets it: the end-to-end fields, and the body framed anew.
+    private func requestHead() -> ByteBuffer {
+        var fields = head.fields
+        fields.removeHopByHop()
+        fields.removeAll { name, _ in name.equalsIgnoringCase("content-length") || name.equalsIgnoringCase("expect") }
+        var bytes = ByteBuffer()
+        bytes.reserveCapacity(fields.byteCount + head.target.readableBytes + 128)
+        bytes.writeString(head.method.rawValue)
+        bytes.writeStaticString(" ")
+        bytes.writeImmutableBuffer(head.target)
+        bytes.writeStaticString(" HTTP/1.1\r\n")
+        if !fields.contains("host") { bytes.writeString("Host: \(server.settings.authority)\r\n") }
+        fields.write(into: &bytes)
+        switch framing {
+        case .length(let count): bytes.writeString("Content-Length: \(count)\r\n")
+        case .chunked: bytes.writeStaticString("Transfer-Encoding: chunked\r\n")
+        case .none, .untilClose: break
+        }
+        bytes.writeStaticString("\r\n")
+        return bytes
+    }
+
+    func requestBody(_ bytes: ByteBuffer) {
+        guard upstream != nil else { return waiting.append(bytes) }
+        send(bytes)
+    }
+
+    private func send(_ bytes: ByteBuffer) {
+        guard let upstream, bytes.readableBytes > 0 else { return }
+        guard framing == .chunked else { return upstream.send(.bytes(bytes)) }
+        var chunk = ByteBuffer()
+        chunk.reserveCapacity(bytes.readableBytes + 16)
+        chunk.writeString(String(bytes.readableBytes, radix: 16))
+        chunk.writeStaticString("\r\n")
+        chunk.writeImmutableBuffer(bytes)
+        chunk.writeStaticString("\r\n")
+        upstream.send(.bytes(chunk))
+    }
+
+    func requestEnded(trailers: HeaderFields?) {
+        guard upstream != nil else {
+            waitingEnd = .some(trailers)
+            return
+        }
+        sendEnd(trailers)
+    }
+
+    private func sendEnd(_ trailers: HeaderFields?) {
+        requestIsSent = true
+        guard framing == .chunked else { return }
+        var end = ByteBuffer(staticString: "0\r\n")
+        trailers?.write(into: &end)
+        end.writeStaticString("\r\n")
+        upstream?.send(.bytes(end))
+    }
+
+    // MARK: The client
+
+    func setWritable(_ isWritable: Bool) { upstream?.setReading(isWritable) }
+
+    func clientLeft() {
+        connection = nil
+        guard !isOver else { return }
+        let grace = server.settings.cancelGrace
+        // A server that has not the whole request has nothing to answer to.
+        guard requestIsSent, grace > .zero else {
+            over(as: .cancelled, keepsUpstream: false)
+            return
+        }
+        upstream?.setReading(true)
+        self.grace = eventLoop.assumeIsolated().scheduleTask(in: grace) {
+            self.over(as: .cancelled, keepsUpstream: false)
+        }
+    }
+
+    // MARK: The end
+
+    /// Gives the slot back and lets go of the server's connection.
+    @discardableResult
+    private func over(as outcome: AdmissionLedger.Outcome, keepsUpstream: Bool) -> ResourceVector {
+        guard !isOver else { return .zero }
+        isOver = true
+        grace?.cancel()
+        upstream?.leave()
+        if let channel, let upstream {
+            if keepsUpstream {
+                upstream.setReading(true)
+                server.keep(channel)
+            } else {
+                upstream.close()
+            }
+        }
+        upstream = nil
+        channel = nil
+        connection?.setReading(true)
+        return release(as: outcome)
+    }
+
+    private func release(as outcome: AdmissionLedger.Outcome) -> ResourceVector {
+        guard holdsResources else { return .zero }
+        holdsResources = false
+        return pod.release(needs, as: outcome)
+    }
+
+    private func capacityField(_ free: ResourceVector) -> ResourceVector? {
+        pod.configuration.writesCapacityField ? free : nil
+    }
+}
+
+extension ForwardedTask: UpstreamReceiver {
+    func answerPart(_ part: ResponsePart) {
+        switch part {
+        case .informational: break
+        case .head(let head, let framing, let keepAlive): answerHead(head, framing, keepAlive)
+        case .body(let bytes): connection?.write(bytes)
+        case .end(let trailers):
+            let connection = connection
+            let outcome = connection == nil ? AdmissionLedger.Outcome.cancelled : .completed
+            over(as: outcome, keepsUpstream: mayKeepUpstream && requestIsSent)
+            self.connection = nil
+            connection?.end(trailers: trailers)
+        case .invalid(let error): broken("\(error)")
+        }
+    }
+
+    func answerFlush() {
+        guard let connection else { return }
+        connection.flush()
+        if !connection.isWritable { upstream?.setReading(false) }
+    }
+
+    func upstreamWritable(_ isWritable: Bool) {
+        if !requestIsSent { connection?.setReading(isWritable) }
+    }
+
+    func upstreamClosed() { broken("the server closed the connection before its answer was whole") }
+
+    private func answerHead(_ head: ResponseHead, _ framing: BodyFraming, _ keepAlive: Bool) {
+        mayKeepUpstream = keepAlive
+        answerHasBegun = true
+        guard let connection else { return }
+        var fields = head.fields
+        fields.removeHopByHop()
+        // An answer to HEAD and a 304 may tell the length of a body that does not follow.
+        if framing != .none { fields.removeAll(named: "content-length") }
+        fields.removeAll(named: "neutrino-capacity")
+        connection.begin(
+            status: head.status,
+            reason: head.reason,
+            framing: framing,
+            capacity: capacityField(pod.free)
+        ) { fields.write(into: &$0) }
+    }
+
+    private func broken(_ reason: String) {
+        let connection = connection
+        over(as: connection == nil ? .cancelled : .failed, keepsUpstream: false)
+        self.connection = nil
+        guard let connection else { return }
+        if answerHasBegun {
+            connection.abort()
+        } else {
+            connection.refuse(status: 502, reason, capacity: capacityField(pod.free))
+        }
+    }
+}

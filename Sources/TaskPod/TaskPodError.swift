@@ -1,0 +1,19 @@
+/// Why a task pod does not start.
+package struct TaskPodError: Error, Equatable, Sendable, CustomStringConvertible {
+    package enum Code: Sendable {
+        /// A value that is not accepted.
+        case configuration
+        /// The address cannot be listened on.
+        case bind
+    }
+
+    package var code: Code
+    package var message: String
+
+    package init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    package var description: String { message }
+}
