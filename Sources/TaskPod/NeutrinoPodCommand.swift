@@ -64,6 +64,9 @@ package struct NeutrinoPodCommand: AsyncParsableCommand {
 
     package init() {}
 
+    /// The process's whole life.
+    package static func start() async { await main() }
+
     package mutating func run() async throws {
         var settings = PodSettings(environment: Self.environment())
         settings.take(self)

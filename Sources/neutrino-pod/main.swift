@@ -1,3 +1,3 @@
 import TaskPod
 
-await NeutrinoPodCommand.main()
+await NeutrinoPodCommand.start()
