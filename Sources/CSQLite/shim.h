@@ -1,4 +1,19 @@
 #ifndef NEUTRINO_CSQLITE_SHIM_H
 #define NEUTRINO_CSQLITE_SHIM_H
 #include <sqlite3.h>
+#include <sys/prctl.h>
+#include <sys/vfs.h>
+
+/* What Swift's Glibc module leaves out. */
+
+/* The f_type of statfs(2), 0 where it cannot be told. */
+static inline unsigned long neutrino_file_system_type(const char *path) {
+    struct statfs status;
+    return statfs(path, &status) == 0 ? (unsigned long)status.f_type : 0;
+}
+
+/* Names the calling thread for ps(1) and top(1): at most 15 characters. */
+static inline void neutrino_name_thread(const char *name) {
+    prctl(PR_SET_NAME, name, 0, 0, 0);
+}
 #endif

@@ -1,10 +1,36 @@
 package import Core
+import Logging
 
-/// The journal on SQLite: see ``RequestJournal``.
+/// The journal on SQLite (see ``RequestJournal``): hands over to the writer's thread, which commits in groups.
 package final class GroupCommitJournal: RequestJournal {
-    package func insert(_ request: QueuedRequest, pod: Pod?, receiver: any CommitReceiver) {}
-    package func attempt(_ request: QueuedRequest, number: Int, pod: Pod, receiver: any CommitReceiver) {}
-    package func end(_ outcome: Outcome) {}
-    package func rejected(_ rejection: Rejection) {}
-    package var unavailable: StorageProblem? { nil }
+    private let buffer: WriterBuffer
+    private let health: StorageHealth
+    private let logger: Logger
+
+    init(buffer: WriterBuffer, health: StorageHealth, logger: Logger) {
+        self.buffer = buffer
+        self.health = health
+        self.logger = logger
+    }
+
+    package func insert(_ request: QueuedRequest, pod: Pod?, receiver: any CommitReceiver) {
+        buffer.insert(request, pod: pod, receiver: receiver)
+    }
+
+    package func attempt(_ request: QueuedRequest, number: Int, pod: Pod, receiver: any CommitReceiver) {
+        buffer.attempt(request, number: number, pod: pod, receiver: receiver)
+    }
+
+    package func end(_ outcome: Outcome) {
+        assert(outcome.state.isTerminal, "a request ends in a terminal state")
+        if !buffer.end(outcome) {
+            logger.error("An outcome came after the queue was closed", metadata: ["request.id": "\(outcome.id)"])
+        }
+    }
+
+    package func rejected(_ rejection: Rejection) {
+        buffer.reject(rejection)
+    }
+
+    package var unavailable: StorageProblem? { health.problem }
 }

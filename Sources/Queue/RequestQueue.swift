@@ -1,4 +1,9 @@
+import Core
+import Glibc
 package import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import Synchronization
 
 /// The durable truth about each request: one SQLite database, its writer, its readers and its files, opened and closed as one.
 package final class RequestQueue: Sendable {
@@ -13,29 +18,205 @@ package final class RequestQueue: Sendable {
     /// Replays that waited when the gateway last ended, oldest first; they are to be queued again.
     package let recovered: [RecoveredReplay]
 
-    private init(_ configuration: QueueConfiguration) {
-        self.configuration = configuration
-        journal = GroupCommitJournal()
-        log = RequestLog()
-        settings = Settings()
-        budget = ByteBudget(limit: configuration.maxQueueBytes)
-        spool = BodySpool(path: configuration.spoolPath, syncs: configuration.synchronous == .full)
-        recovered = []
-    }
+    private let lock: DatabaseLock
+    private let buffer: WriterBuffer
+    private let health: StorageHealth
+    private let checkpointer: Checkpointer
+    private let counters: NIOLockedValueBox<QueueStatistics>
+    private let threads: (writer: WorkerThread, checkpointer: WorkerThread)
+    private let isClosed = Atomic<Bool>(false)
+    private let logger: Logger
 
     /// Takes the lock, migrates the database, ends what the last run left open and starts the threads. Blocks meanwhile.
     /// - Throws: ``QueueError``.
     package static func open(_ configuration: QueueConfiguration, logger: Logger) throws -> RequestQueue {
-        RequestQueue(configuration)
+        let lock = try prepare(configuration, logger: logger).lock
+        do {
+            return try RequestQueue(configuration, lock: lock, logger: logger)
+        } catch let failure as SQLiteFailure {
+            throw DatabaseFile.error(failure, path: configuration.databasePath)
+        } catch let error as QueueError {
+            throw error
+        } catch {
+            throw QueueError(.storage, "the database \(configuration.databasePath) cannot be opened", cause: error)
+        }
     }
 
     /// Brings the database to this program's schema and closes it again.
     /// - Returns: The names of the migrations that were run.
     /// - Throws: ``QueueError``.
-    package static func migrate(_ configuration: QueueConfiguration, logger: Logger) throws -> [String] { [] }
+    package static func migrate(_ configuration: QueueConfiguration, logger: Logger) throws -> [String] {
+        try prepare(configuration, logger: logger).migrations
+    }
+
+    private static func prepare(
+        _ configuration: QueueConfiguration,
+        logger: Logger
+    ) throws(QueueError) -> (lock: DatabaseLock, migrations: [String]) {
+        let path = configuration.databasePath
+        try DatabaseFile.prepare(path: path)
+        let lock = try DatabaseLock(path: configuration.lockPath, databasePath: path)
+        let migrations = try DatabaseFile.migrate(path: path)
+        if !migrations.isEmpty {
+            logger.info("The database was migrated", metadata: ["path": "\(path)", "steps": "\(migrations)"])
+        }
+        return (lock, migrations)
+    }
+
+    private init(_ configuration: QueueConfiguration, lock: DatabaseLock, logger: Logger) throws {
+        self.configuration = configuration
+        self.lock = lock
+        self.logger = logger
+        let connection = try DatabaseFile.openWriter(configuration)
+        try DatabaseFile.check(connection)
+        let recovery = try Recovery.run(connection, milliseconds: wallClockMilliseconds())
+        let redaction = RowRedaction(
+            keepCredentials: configuration.keepCredentials,
+            fields: configuration.redactedFields,
+            parameters: configuration.redactedQuery
+        )
+        let statements = try RowStatements(
+            connection,
+            redaction: redaction,
+            inlineBodyBytes: configuration.inlineBodyBytes
+        )
+        let spool = BodySpool(path: configuration.spoolPath, syncs: configuration.synchronous == .full)
+        let orphans = try spool.open { try statements.isNamed(file: $0) }
+
+        health = StorageHealth(logger: logger)
+        let gate = CommitGate()
+        checkpointer = Checkpointer(
+            connection: try SQLiteConnection(path: configuration.databasePath, busyTimeout: 0),
+            gate: gate,
+            health: health,
+            logger: logger
+        )
+        checkpointer.watch(connection)
+        buffer = WriterBuffer(
+            ids: RequestIDGenerator(node: configuration.nodeID, last: recovery.largestID),
+            limit: configuration.writerBufferEntries,
+            rejectionsPerSecond: configuration.rejectionsPerSecond
+        )
+        settings = try Settings(connection, buffer: buffer)
+        var open = OpenRequests()
+        for id in recovery.waiting { open.add(id.rawValue) }
+        let writer = try QueueWriter(
+            buffer: buffer,
+            connection: connection,
+            statements: statements,
+            health: health,
+            gate: gate,
+            spool: spool,
+            retention: try Retention(
+                connection,
+                limits: Retention.Limits(
+                    rowAge: configuration.logRetention,
+                    bodyAge: configuration.logBodyRetention,
+                    databaseBytes: configuration.databaseMaxBytes
+                ),
+                spoolBytes: { spool.byteCount }
+            ),
+            open: open,
+            largestID: recovery.largestID,
+            logger: logger
+        )
+        counters = writer.counters
+        log = try RequestLog(
+            configuration,
+            spool: spool,
+            lowWater: { [lowWater = writer.lowWaterMark] in lowWater.value }
+        )
+        self.spool = spool
+        budget = ByteBudget(limit: configuration.maxQueueBytes)
+        journal = GroupCommitJournal(buffer: buffer, health: health, logger: logger)
+
+        let (recovered, lost) = try Self.load(recovery.waiting, from: log)
+        self.recovered = recovered
+        // The writer's connection is this thread's from here on.
+        threads = (
+            WorkerThread(name: "queue-writer") { writer.run() },
+            WorkerThread(name: "queue-checkpoint") { [checkpointer] in checkpointer.run() }
+        )
+        for id in lost {
+            let detail = "its body was gone when the gateway started again"
+            journal.end(
+                Outcome(id: id, state: .abandoned, reason: .gatewayEnded, detail: detail, hold: .zero, total: .zero)
+            )
+        }
+        logger.info(
+            "The queue is open",
+            metadata: [
+                "path": "\(configuration.databasePath)", "synchronous": "\(configuration.synchronous)",
+                "abandoned": "\(recovery.abandoned + lost.count)", "interrupted": "\(recovery.interrupted)",
+                "replays": "\(recovered.count)", "files.removed": "\(orphans)",
+            ]
+        )
+    }
+
+    /// Reads the replays that go on waiting, and tells which cannot.
+    private static func load(
+        _ ids: [RequestID],
+        from log: RequestLog
+    ) throws -> (recovered: [RecoveredReplay], lost: [RequestID]) {
+        var recovered: [RecoveredReplay] = []
+        var lost: [RequestID] = []
+        for id in ids {
+            guard let source = try log.replaySourceNow(id), !source.isBodyMissing else {
+                lost.append(id)
+                continue
+            }
+            let stamp = QueuedRequest.Stamp(id: id, milliseconds: id.milliseconds)
+            recovered.append(RecoveredReplay(source: source, stamp: stamp))
+        }
+        return (recovered, lost)
+    }
 
     /// Writes everything that was handed over, takes a last checkpoint and closes the database. Later calls to the journal fail.
-    package func close() async {}
+    package func close() async {
+        await withCheckedContinuation { continuation in
+            // Of its own, since it waits for threads.
+            _ = WorkerThread(name: "queue-close") {
+                self.closeNow()
+                continuation.resume()
+            }
+        }
+    }
 
-    package var statistics: QueueStatistics { QueueStatistics() }
+    /// ``close()``, blocking.
+    func closeNow() {
+        guard !isClosed.exchange(true, ordering: .sequentiallyConsistent) else { return }
+        health.close()
+        buffer.close()
+        threads.writer.join()
+        log.close()
+        checkpointer.close()
+        threads.checkpointer.join()
+        // The last connection: SQLite checkpoints and removes the WAL.
+        checkpointer.closeConnection()
+        spool.close()
+        logger.info("The queue is closed")
+    }
+
+    /// What it has done so far, for metrics.
+    package var statistics: QueueStatistics {
+        var statistics = counters.withLockedValue { $0 }
+        let depth = buffer.depth
+        statistics.pendingRows = depth.rows
+        statistics.pendingOutcomes = depth.outcomes
+        statistics.rejectionsSkipped = depth.rejectionsSkipped
+        let checkpoints = checkpointer.counts
+        statistics.checkpoints = checkpoints.taken
+        statistics.failedCheckpoints = checkpoints.failed
+        statistics.walFrames = checkpointer.walFrames
+        statistics.databaseBytes =
+            Self.byteCount(configuration.databasePath) + Self.byteCount(configuration.databasePath + "-wal")
+        statistics.spoolBytes = spool.byteCount
+        statistics.reservedBodyBytes = budget.used
+        return statistics
+    }
+
+    private static func byteCount(_ path: String) -> Int64 {
+        var status = stat()
+        return stat(path, &status) == 0 ? Int64(status.st_size) : 0
+    }
 }

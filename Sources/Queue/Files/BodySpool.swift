@@ -45,7 +45,11 @@ package final class BodySpool: Sendable {
 
     /// Removes the file of a body that no row will name.
     package func remove(_ body: SpooledBody) {
-        pool.submit { _ in self.unlink(name: body.name) }
+        remove(name: body.name)
+    }
+
+    func remove(name: String) {
+        pool.submit { _ in self.unlink(name: name) }
     }
 
     /// The body behind a name in a row; nil where its file is gone.

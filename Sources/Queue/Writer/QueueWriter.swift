@@ -1,0 +1,337 @@
+import Core
+import Logging
+import NIOConcurrencyHelpers
+import Synchronization
+
+/// The one thread that writes: takes what has come, commits it, tells who waits, and takes what came meanwhile.
+///
+/// Everything but ``statistics`` belongs to that thread. Its loop is ``run()``; ``turn(_:)`` is one round of it.
+final class QueueWriter: @unchecked Sendable {
+    // `@unchecked`: made on one thread and then handed to the writer's own; `counters` has its lock.
+
+    /// Rows of one transaction; what is over goes into the next.
+    static let rowsPerCommit = 1024
+    /// Between two saves of the low-water mark, and two looks at what retention has to do, in nanoseconds.
+    static let tick: Int64 = 1_000_000_000
+    /// Between two tries to write while the disk is bad.
+    static let probeInterval: Int64 = 250_000_000
+
+    let buffer: WriterBuffer
+    let connection: SQLiteConnection
+    let statements: RowStatements
+    let health: StorageHealth
+    let gate: CommitGate
+    let spool: BodySpool
+    let logger: Logger
+    let counters = NIOLockedValueBox(QueueStatistics())
+    /// The mark as of the last commit, for readers.
+    let lowWaterMark = SharedMark()
+    private let begin: SQLiteStatement
+    private let commit: SQLiteStatement
+    private let saveMark: SQLiteStatement
+    private let retention: Retention
+
+    var reports = CommitReports()
+    /// Requests that were open when the queue was opened are among them: replays that go on waiting.
+    var open: OpenRequests
+    /// Outcomes that could not be written yet.
+    private var unwritten: [PendingOutcome] = []
+    private var savedMark: Int64
+    private var largestID: Int64
+    private var nextTick: Int64 = 0
+
+    init(
+        buffer: WriterBuffer,
+        connection: SQLiteConnection,
+        statements: RowStatements,
+        health: StorageHealth,
+        gate: CommitGate,
+        spool: BodySpool,
+        retention: Retention,
+        open: OpenRequests,
+        largestID: Int64,
+        logger: Logger
+    ) throws(SQLiteFailure) {
+        self.buffer = buffer
+        self.connection = connection
+        self.statements = statements
+        self.health = health
+        self.gate = gate
+        self.spool = spool
+        self.retention = retention
+        self.open = open
+        self.largestID = largestID
+        self.logger = logger
+        savedMark = 0
+        lowWaterMark.value = open.lowest ?? largestID + 1
+        begin = try connection.prepare("BEGIN IMMEDIATE")
+        commit = try connection.prepare("COMMIT")
+        saveMark = try connection.prepare("INSERT OR REPLACE INTO marks (name, value) VALUES ('\(Recovery.mark)', ?1)")
+    }
+
+    /// Until the buffer is closed and empty.
+    func run() {
+        var batch = WriterBatch()
+        var isBusy = false
+        repeat {
+            let deadline = deadline
+            buffer.take(&batch, until: deadline, isBusy: isBusy, isBroken: health.isWritingBroken)
+            isBusy = !batch.rows.isEmpty
+            turn(&batch)
+        } while !batch.isLast
+        finish()
+    }
+
+    /// Writes a batch and does what is due beside; leaves it empty.
+    func turn(_ batch: inout WriterBatch) {
+        let isProbe = health.isWritingBroken && batch.rows.isEmpty
+        unwritten.append(contentsOf: batch.outcomes)
+        var first = 0
+        repeat {
+            let rows = batch.rows[first..<min(first + Self.rowsPerCommit, batch.rows.count)]
+            first = rows.endIndex
+            guard first == batch.rows.count else {
+                write(rows, outcomes: [], rejections: [])
+                continue
+            }
+            // With the last rows, since an outcome comes after its request.
+            if !rows.isEmpty || !unwritten.isEmpty || !batch.rejections.isEmpty || isProbe || isMarkDue {
+                let outcomes = unwritten
+                if write(rows, outcomes: outcomes, rejections: batch.rejections, isProbe: isProbe) {
+                    unwritten.removeAll(keepingCapacity: true)
+                }
+            }
+        } while first < batch.rows.count
+        batch.rejections.removeAll(keepingCapacity: true)
+        batch.rows.removeAll(keepingCapacity: true)
+        batch.outcomes.removeAll(keepingCapacity: true)
+        for job in batch.jobs { run(job) }
+        batch.jobs.removeAll(keepingCapacity: true)
+        if monotonicNanoseconds() >= nextTick { nextTick = monotonicNanoseconds() + Self.tick }
+        maintain()
+    }
+
+    private var deadline: Int64 {
+        let now = monotonicNanoseconds()
+        if health.isWritingBroken { return now + Self.probeInterval }
+        return min(nextTick, max(retention.nextSlice, now))
+    }
+
+    // MARK: Committing
+
+    /// Writes all of this in one transaction, and tells the receivers of the rows.
+    /// - Returns: Whether it is durable.
+    @discardableResult
+    private func write(
+        _ rows: ArraySlice<PendingRow>,
+        outcomes: [PendingOutcome],
+        rejections: [PendingRejection],
+        isProbe: Bool = false
+    ) -> Bool {
+        let started = monotonicNanoseconds()
+        let unwrittenID = buffer.lastUnwritten
+        // Refused by a key: the transaction goes on without them.
+        var refused: [Int: SQLiteFailure] = [:]
+        gate.enter()
+        let failure: SQLiteFailure? = {
+            do throws(SQLiteFailure) {
+                try begin.run()
+                for index in rows.indices {
+                    do throws(SQLiteFailure) {
+                        try write(rows[index], unwrittenID: unwrittenID)
+                    } catch  where error.isConstraint {
+                        refused[index] = error
+                    }
+                }
+                for pending in outcomes {
+                    do throws(SQLiteFailure) {
+                        try write(pending, unwrittenID: unwrittenID)
+                    } catch  where error.isConstraint {
+                        refuse(pending.outcome.id, error)
+                    }
+                }
+                for pending in rejections {
+                    try statements.reject(pending.rejection, id: pending.id, milliseconds: pending.milliseconds)
+                }
+                if isProbe { try probe() }
+                try saveMarkIfDue()
+                try commit.run()
+                return nil
+            } catch {
+                if connection.isInTransaction { try? connection.execute("ROLLBACK") }
+                return error
+            }
+        }()
+        gate.leave()
+
+        health.wrote(failure?.problem)
+        if let failure {
+            failed(rows, failure.problem)
+        } else {
+            committed(rows, refused)
+            for pending in outcomes { open.remove(pending.outcome.id.rawValue) }
+            lowWaterMark.value = lowWater
+        }
+        reports.send()
+        count(rows, outcomes: outcomes.count, rejections: rejections.count, since: started, failed: failure != nil)
+        return failure == nil
+    }
+
+    private func write(_ row: PendingRow, unwrittenID: Int64) throws(SQLiteFailure) {
+        if row.number == 0 {
+            try statements.insert(row.request, pod: row.pod, milliseconds: row.milliseconds)
+            return
+        }
+        guard let pod = row.pod else { preconditionFailure("a dispatch goes to a pod") }
+        if row.request.id.rawValue <= unwrittenID {
+            guard try statements.hasRow(row.request.id) else { throw SQLiteFailure.missingRequest }
+        }
+        try statements.attempt(row.request.id, number: row.number, pod: pod, milliseconds: row.milliseconds)
+    }
+
+    private func write(_ pending: PendingOutcome, unwrittenID: Int64) throws(SQLiteFailure) {
+        let isChecked = pending.outcome.id.rawValue <= unwrittenID
+        try statements.end(pending.outcome, milliseconds: pending.milliseconds, isChecked: isChecked)
+    }
+
+    private func committed(_ rows: ArraySlice<PendingRow>, _ refused: [Int: SQLiteFailure]) {
+        for index in rows.indices {
+            let row = rows[index]
+            guard let failure = refused[index] else {
+                if row.number == 0 { add(row.request.id) }
+                reports.add(row, nil)
+                continue
+            }
+            refuse(row.request.id, failure)
+            if row.number == 0 { forget(row) }
+            reports.add(row, failure.problem)
+        }
+    }
+
+    private func failed(_ rows: ArraySlice<PendingRow>, _ problem: StorageProblem) {
+        for row in rows {
+            if row.number == 0 { forget(row) }
+            reports.add(row, problem)
+        }
+    }
+
+    private func add(_ id: RequestID) {
+        largestID = id.rawValue
+        open.add(id.rawValue)
+    }
+
+    /// A request has no row: nothing may be written about it later, and its file goes.
+    private func forget(_ row: PendingRow) {
+        buffer.lastUnwritten = row.request.id.rawValue
+        guard case .spooled(let body) = row.request.body else { return }
+        // A replay shares the file of the request that it repeats. Where the database cannot tell, the next start removes it.
+        if (try? statements.isNamed(file: body.name)) == false { spool.remove(body) }
+    }
+
+    private func refuse(_ id: RequestID, _ failure: SQLiteFailure) {
+        counters.withLockedValue { $0.rowsRefused += 1 }
+        logger.error("A row was refused by the database", metadata: ["request.id": "\(id)", "cause": "\(failure)"])
+    }
+
+    /// Whether there is room: takes and gives back as much as a large body, so that a commit tells.
+    private func probe() throws(SQLiteFailure) {
+        try connection.execute(
+            """
+            INSERT OR REPLACE INTO bodies (request, body) VALUES (0, zeroblob(262144));
+            DELETE FROM bodies WHERE request = 0;
+            """
+        )
+    }
+
+    // MARK: The low-water mark
+
+    /// No request below it lacks its outcome.
+    private var lowWater: Int64 { open.lowest ?? largestID + 1 }
+
+    private var isMarkDue: Bool { monotonicNanoseconds() >= nextTick && lowWater != savedMark }
+
+    private func saveMarkIfDue() throws(SQLiteFailure) {
+        guard isMarkDue else { return }
+        let mark = lowWater
+        saveMark.bind(1, mark)
+        try saveMark.run()
+        savedMark = mark
+    }
+
+    // MARK: Beside the rows
+
+    private func run(_ job: WriterJob) {
+        gate.enter()
+        let result = Result { try connection.transaction { try job.run(connection) } }
+        gate.leave()
+        switch result {
+        case .success: job.done(nil)
+        case .failure(let error): job.done(error)
+        }
+    }
+
+    private func maintain() {
+        guard !health.isWritingBroken, retention.isDue else { return }
+        gate.enter()
+        defer { gate.leave() }
+        do {
+            let removed = try retention.slice(lowWater: lowWater)
+            for name in removed.files { spool.remove(name: name) }
+            if removed.requests > 0 { counters.withLockedValue { $0.requestsRemoved += removed.requests } }
+        } catch {
+            retention.failed()
+            logger.warning("Retention could not remove old rows", metadata: ["cause": "\(error)"])
+        }
+    }
+
+    private func count(
+        _ rows: ArraySlice<PendingRow>,
+        outcomes: Int,
+        rejections: Int,
+        since started: Int64,
+        failed: Bool
+    ) {
+        let inserts = rows.count { $0.number == 0 }
+        let microseconds = Int(monotonicNanoseconds() - started) / 1000
+        counters.withLockedValue { counters in
+            counters.openRequests = open.count
+            guard !failed else {
+                counters.failedCommits += 1
+                return
+            }
+            counters.commits += 1
+            counters.requestsWritten += inserts
+            counters.attemptsWritten += rows.count - inserts
+            counters.outcomesWritten += outcomes
+            counters.rejectionsWritten += rejections
+            counters.batchSizes.record(rows.count + outcomes + rejections)
+            counters.commitMicroseconds.record(microseconds)
+        }
+    }
+
+    private func finish() {
+        if !unwritten.isEmpty {
+            logger.error(
+                "Outcomes could not be written before the end; these requests will be told as interrupted",
+                metadata: ["count": "\(unwritten.count)"]
+            )
+        }
+        nextTick = 0
+        if isMarkDue { write([], outcomes: [], rejections: []) }
+    }
+}
+
+extension SQLiteFailure {
+    /// A dispatch of a request whose own row was not committed.
+    fileprivate static let missingRequest = SQLiteFailure(constraint: "the request has no row, since its commit failed")
+}
+
+/// A number that one thread sets and others read.
+final class SharedMark: Sendable {
+    private let mark = Atomic<Int64>(0)
+
+    var value: Int64 {
+        get { mark.load(ordering: .relaxed) }
+        set { mark.store(newValue, ordering: .relaxed) }
+    }
+}
