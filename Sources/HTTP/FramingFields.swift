@@ -8,6 +8,7 @@ struct FramingFields {
     private(set) var hosts = 0
     private(set) var contentLength: Int?
     private(set) var hasTransferEncoding = false
+    private(set) var hasConnection = false
     /// `Connection: close`.
     private(set) var closes = false
     /// `Connection: keep-alive`.
@@ -25,6 +26,7 @@ struct FramingFields {
         case 4: if name.equalsIgnoringCase("host") { takeHost(value) }
         case 10: if name.equalsIgnoringCase("connection") { takeConnection(value) }
         case 14: if name.equalsIgnoringCase("content-length") { takeContentLength(value) }
+        case 16: if name.equalsIgnoringCase("proxy-connection") { takeProxyConnection(value) }
         case 17: if name.equalsIgnoringCase("transfer-encoding") { takeTransferEncoding(value) }
         default: break
         }
@@ -36,6 +38,7 @@ struct FramingFields {
     }
 
     private mutating func takeConnection(_ value: UnsafeRawBufferPointer) {
+        hasConnection = true
         value.forEachListMember { member in
             if member.equalsIgnoringCase("close") {
                 closes = true
@@ -45,6 +48,13 @@ struct FramingFields {
                 upgrades = true
             }
         }
+    }
+
+    /// Nobody should send it, but old clients mean it, and llhttp believes them: what ends the connection is heeded.
+    private mutating func takeProxyConnection(_ value: UnsafeRawBufferPointer) {
+        let keptAlive = keepsAlive
+        takeConnection(value)
+        keepsAlive = keptAlive
     }
 
     private mutating func takeContentLength(_ value: UnsafeRawBufferPointer) {
@@ -78,6 +88,9 @@ struct FramingFields {
 }
 
 extension FramingFields {
+    /// Whether any of the lines is one that trailers may not have (RFC 9110 §6.5.1).
+    var saysAnything: Bool { hosts > 0 || contentLength != nil || hasTransferEncoding || hasConnection || error != nil }
+
     /// How the body of a request with these fields is delimited.
     func requestFraming(version: HTTPVersion) throws(MessageError) -> BodyFraming {
         if let error { throw error }

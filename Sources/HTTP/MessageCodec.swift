@@ -21,6 +21,8 @@ extension MessageCodec {
             try pipeline.addHandler(gate)
             try pipeline.addHandler(NIORequestAdapter.decoder(limits: limits))
             try pipeline.addHandler(NIORequestAdapter(flow: flow, gate: gate, limits: limits))
+        case .bytes:
+            try pipeline.addHandler(BytesRequestHandler(flow: flow, limits: limits))
         }
         return flow
     }
@@ -42,6 +44,8 @@ extension MessageCodec {
             try pipeline.addHandler(NIORawRequestEncoder())
             try pipeline.addHandler(NIOResponseAdapter.decoder(limits: limits))
             try pipeline.addHandler(NIOResponseAdapter(limits: limits))
+        case .bytes:
+            try pipeline.addHandler(BytesResponseHandler(limits: limits))
         }
     }
 }

@@ -55,4 +55,6 @@ package struct MessageLimits: Sendable {
 package enum MessageCodec: String, CaseIterable, Sendable {
     /// swift-nio's NIOHTTP1, which is llhttp.
     case nio
+    /// Our own, which parses in place.
+    case bytes
 }

@@ -52,6 +52,15 @@ extension HeaderFields {
     }
 }
 
+extension HeaderFields {
+    /// Converts trailers, which say nothing of framing or connection.
+    init(checkingTrailers headers: HTTPHeaders, limits: MessageLimits) throws(MessageError) {
+        var facts = FramingFields()
+        try self.init(checking: headers, limits: limits) { facts.take(name: $0, value: $1) }
+        if facts.saysAnything { throw .framingInTrailers }
+    }
+}
+
 extension Core.HTTPVersion {
     /// nil for a version that is not spoken here.
     init?(_ version: NIOHTTP1.HTTPVersion) {

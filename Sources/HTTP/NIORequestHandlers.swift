@@ -118,7 +118,7 @@ final class NIORequestAdapter: ChannelInboundHandler, RequestFlowSource {
         case .end(let trailers):
             do throws(MessageError) {
                 let trailers = try trailers.map { trailers throws(MessageError) in
-                    try HeaderFields(checking: trailers, limits: limits)
+                    try HeaderFields(checkingTrailers: trailers, limits: limits)
                 }
                 isStopped = endsConnection
                 deliver(.end(trailers: trailers))

@@ -80,14 +80,14 @@ final class NIOResponseAdapter: ChannelDuplexHandler {
             }
             do throws(MessageError) {
                 let trailers = try trailers.map { trailers throws(MessageError) in
-                    try HeaderFields(checking: trailers, limits: limits)
+                    try HeaderFields(checkingTrailers: trailers, limits: limits)
                 }
                 method = nil
                 framing = nil
                 isStopped = !keepsConnection
                 context.fireChannelRead(wrapInboundOut(.end(trailers: trailers)))
             } catch {
-                stop(context, error)
+                stop(context, MessageError(status: 502, error.description))
             }
         }
     }
@@ -101,7 +101,7 @@ final class NIOResponseAdapter: ChannelDuplexHandler {
             stop(context, refused)
         case is NIOHTTPDecoderError:
             guard !isStopped else { return }
-            stop(context, MessageError(status: 502, "an answer that no request asked for"))
+            stop(context, .unsolicited)
         case is ByteToMessageDecoderError:
             // Bytes after what was refused.
             break
@@ -117,13 +117,13 @@ final class NIOResponseAdapter: ChannelDuplexHandler {
     }
 
     private func convert(_ head: HTTPResponseHead) throws(MessageError) -> ResponsePart {
-        guard let method else { throw MessageError(status: 502, "an answer that no request asked for") }
+        guard let method else { throw .unsolicited }
         guard let version = Core.HTTPVersion(head.version) else {
             throw MessageError(status: 502, "a version of HTTP other than 1.0 and 1.1")
         }
         let status = Int(head.status.code)
         guard (100...999).contains(status) else { throw MessageError(status: 502, "a status outside 100 to 999") }
-        guard status != 101 else { throw MessageError(status: 502, "101 without being asked to switch protocols") }
+        guard status != 101 else { throw .unaskedUpgrade }
         var facts = FramingFields()
         let fields: HeaderFields
         do throws(MessageError) {
@@ -132,8 +132,11 @@ final class NIOResponseAdapter: ChannelDuplexHandler {
             throw MessageError(status: 502, error.description)
         }
         let converted = ResponseHead(status: status, reason: head.status.reasonPhrase, version: version, fields: fields)
-        guard status >= 200 else { return .informational(converted) }
         let framing = try facts.answerFraming(status: status, to: method)
+        guard status >= 200 else {
+            guard facts.keepsConnection(version: version) else { throw .closingInterim }
+            return .informational(converted)
+        }
         self.framing = framing
         keepsConnection = facts.keepsConnection(version: version) && framing != .untilClose
         return .head(converted, framing: framing, keepAlive: keepsConnection)

@@ -12,7 +12,7 @@ enum RequestTarget {
 
     /// Checks a target; it holds no space, as the request line was split at them.
     static func form(of target: UnsafeRawBufferPointer, method: RequestMethod) throws(MessageError) -> Form {
-        guard !target.isEmpty, target.allBytes(in: ByteClass.target) else {
+        guard !target.isEmpty, target.isTargetText else {
             throw MessageError("a byte in the request target that may not stand there")
         }
         if target[0] == UInt8(ascii: "/") { return .origin }

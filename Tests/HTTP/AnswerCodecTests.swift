@@ -229,6 +229,19 @@ import Testing
         }
     }
 
+    @Test("Bytes that came before a request was written do not answer it", arguments: MessageCodec.allCases)
+    func surplusBeforeRequest(codec: MessageCodec) throws {
+        let wire = try AnswerWire(codec)
+        try wire.send()
+        wire.recorder.onEnd = { context in
+            let head = OutgoingRequestPart.head(ByteBuffer(string: "GET / HTTP/1.1\r\n\r\n"), method: .get)
+            context.writeAndFlush(NIOAny(head), promise: nil)
+        }
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+        try wire.receive(answer + answer)
+        #expect(wire.answers.count == 1 && wire.error != nil)
+    }
+
     @Test("Bytes that no request asked for make the connection useless", arguments: MessageCodec.allCases)
     func unsolicited(codec: MessageCodec) throws {
         let idle = try AnswerWire(codec)

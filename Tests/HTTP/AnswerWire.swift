@@ -36,6 +36,7 @@ final class AnswerWire {
         var interim: [Int] = []
         var error: MessageError?
         var isInactive = false
+        var onEnd: (ChannelHandlerContext) -> Void = { _ in }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             precondition(error == nil, "a part after what was invalid")
@@ -56,6 +57,7 @@ final class AnswerWire {
             case .end(let trailers):
                 answers[answers.count - 1].trailers = trailers?.lines
                 answers[answers.count - 1].isWhole = true
+                onEnd(context)
             case .invalid(let error): self.error = error
             }
         }
