@@ -140,14 +140,18 @@ let package = Package(
         tests(
             "EndToEnd",
             [
-                "Gateway", "TaskPod", "Core", "Queue", "HTTP", nioCore, nioPosix, nioLocks, logging, lifecycle, grdb,
+                "Gateway", "TaskPod", "Core", "Queue", "Dispatcher", "HTTP", nioCore, nioPosix, nioHTTP1, nioLocks,
+                logging,
+                lifecycle, grdb,
                 subprocess, system,
             ]
         ),
         tests(
             "Faults",
             [
-                "Gateway", "TaskPod", "Core", "Queue", "HTTP", nioCore, nioPosix, nioLocks, logging, lifecycle, grdb,
+                "Gateway", "TaskPod", "Core", "Queue", "Dispatcher", "HTTP", nioCore, nioPosix, nioHTTP1, nioLocks,
+                logging,
+                lifecycle, grdb,
                 subprocess, system,
             ]
         ),
