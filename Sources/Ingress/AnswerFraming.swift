@@ -1,4 +1,5 @@
 import Core
+import HTTP
 import NIOCore
 
 /// How the body of an answer is delimited for the client (RFC 9112 §6).
@@ -28,63 +29,56 @@ enum AnswerFraming: Equatable {
 /// Writes the head of an answer that a pod gave.
 struct AnswerHeadWriter {
     let framing: AnswerFraming
-    let version: HTTPVersion
-    /// Whether the connection ends with this answer.
-    let closes: Bool
+    let connection: MessageWriter.AnswerConnection
 
     /// Writes status line, the pod's fields as they came, and the gateway's own.
-    /// - Parameter date: For an answer without one (RFC 9110 §6.6.1).
-    func write(_ head: ResponseHead, timing: AnswerTiming?, date: DateStamp, into buffer: inout ByteBuffer) {
+    /// - Parameters:
+    ///   - date: For an answer without one (RFC 9110 §6.6.1).
+    ///   - scratch: Memory to use again.
+    func write(
+        _ head: ResponseHead,
+        timing: AnswerTiming?,
+        date: DateStamp,
+        scratch: inout ByteBuffer,
+        into buffer: inout ByteBuffer
+    ) {
         var facts = PodFields()
-        head.fields.forEach { name, value in facts.take(name, value) }
+        head.fields.forEach { name, _ in facts.take(name) }
+        scratch.clear()
+        if !facts.hasDate { date.write(into: &scratch) }
+        if let timing { write(timing, into: &scratch) }
 
-        buffer.writeStaticString("HTTP/1.1 ")
-        buffer.writeDecimal(head.status)
-        buffer.writeStaticString(" ")
-        buffer.writeString(head.reason)
-        buffer.writeStaticString("\r\n")
-        // 204 has no Content-Length (RFC 9110 §8.6); with HEAD and 304 it tells of the body that is not there.
-        let keepsLength: Bool
-        switch framing {
-        case .none: keepsLength = head.status != 204
-        case .length: keepsLength = facts.hasLength
-        case .chunked, .untilClose: keepsLength = false
-        }
-        if facts.hasOurs || (facts.hasLength && !keepsLength) {
-            var fields = head.fields
-            fields.removeAll { name, _ in
-                PodFields.isOurs(name) || (!keepsLength && name.equalsIgnoringCase("content-length"))
+        var head = head
+        // With HEAD and 304 Content-Length tells of the body that is not there; 204 has none (RFC 9110 §8.6).
+        let dropsLength = facts.hasLength && (head.status == 204 || framing == .untilClose)
+        if facts.hasOurs || dropsLength {
+            head.fields.removeAll { name, _ in
+                PodFields.isOurs(name) || dropsLength && name.equalsIgnoringCase("content-length")
             }
-            fields.write(into: &buffer)
-        } else {
-            head.fields.write(into: &buffer)
         }
-        if !facts.hasDate { date.write(into: &buffer) }
+        MessageWriter.writeHead(
+            head,
+            framing: facts.hasLength && !dropsLength ? unsaid(orChunked: framing) : said(framing),
+            connection: connection,
+            extraFields: scratch,
+            into: &buffer
+        )
+    }
+
+    private func said(_ framing: AnswerFraming) -> MessageWriter.AnswerFraming {
         switch framing {
-        case .length(let count) where !facts.hasLength:
-            buffer.writeStaticString("Content-Length: ")
-            buffer.writeDecimal(count)
-            buffer.writeStaticString("\r\n")
-        case .chunked:
-            buffer.writeStaticString("Transfer-Encoding: chunked\r\n")
-        case .none, .length, .untilClose:
-            break
-        }
-        writeConnection(into: &buffer)
-        if let timing { writeTiming(timing, into: &buffer) }
-        buffer.writeStaticString("\r\n")
-    }
-
-    /// `Connection`, where it says other than the version does (RFC 9112 §9.3).
-    func writeConnection(into buffer: inout ByteBuffer) {
-        if closes {
-            buffer.writeStaticString("Connection: close\r\n")
-        } else if version == .http10 {
-            buffer.writeStaticString("Connection: keep-alive\r\n")
+        case .none, .untilClose: .unsaid
+        case .length(let count): .length(count)
+        case .chunked: .chunked
         }
     }
 
-    private func writeTiming(_ timing: AnswerTiming, into buffer: inout ByteBuffer) {
+    /// The pod's Content-Length says it already, and goes as it came.
+    private func unsaid(orChunked framing: AnswerFraming) -> MessageWriter.AnswerFraming {
+        framing == .chunked ? .chunked : .unsaid
+    }
+
+    private func write(_ timing: AnswerTiming, into buffer: inout ByteBuffer) {
         buffer.writeStaticString("Neutrino-Request-Id: ")
         buffer.writeString(timing.requestID.description)
         buffer.writeStaticString("\r\nServer-Timing: hold;dur=")
@@ -103,13 +97,13 @@ private struct PodFields {
     private(set) var hasOurs = false
 
     @inline(__always)
-    mutating func take(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+    mutating func take(_ name: UnsafeRawBufferPointer) {
         switch name.count {
         case 4: if name.equalsIgnoringCase("date") { hasDate = true }
         case 14: if name.equalsIgnoringCase("content-length") { hasLength = true }
+        case 15, 19: if Self.isOurs(name) { hasOurs = true }
         default: break
         }
-        if Self.isOurs(name) { hasOurs = true }
     }
 
     static func isOurs(_ name: UnsafeRawBufferPointer) -> Bool {
@@ -122,40 +116,11 @@ private struct PodFields {
 }
 
 extension ByteBuffer {
-    /// Writes a number of 0 and above in decimal.
-    mutating func writeDecimal(_ number: Int) {
-        _ = withUnsafeTemporaryAllocation(byteCount: 20, alignment: 1) { digits in
-            var (rest, index) = (UInt(number), 20)
-            repeat {
-                index -= 1
-                digits[index] = UInt8(truncatingIfNeeded: rest % 10) + UInt8(ascii: "0")
-                rest /= 10
-            } while rest > 0
-            return writeBytes(UnsafeRawBufferPointer(rebasing: digits[index...]))
-        }
-    }
-
-    /// Writes the size line of a chunk (RFC 9112 §7.1).
-    mutating func writeChunkSize(_ size: Int) {
-        withUnsafeTemporaryAllocation(byteCount: 16, alignment: 1) { digits in
-            var (rest, index) = (size, 16)
-            repeat {
-                index -= 1
-                let digit = UInt8(truncatingIfNeeded: rest & 15)
-                digits[index] = digit < 10 ? digit + UInt8(ascii: "0") : digit - 10 + UInt8(ascii: "a")
-                rest >>= 4
-            } while rest > 0
-            _ = writeBytes(UnsafeRawBufferPointer(rebasing: digits[index...]))
-        }
-        writeStaticString("\r\n")
-    }
-
     /// Writes a time in milliseconds with three digits after the point; what lies before 0 as 0.
     mutating func writeMilliseconds(_ time: TimeAmount) {
-        let microseconds = Int(max(time.nanoseconds, 0) / 1000)
-        writeDecimal(microseconds / 1000)
+        let (milliseconds, fraction) = Int(max(time.nanoseconds, 0) / 1000).quotientAndRemainder(dividingBy: 1000)
+        writeDecimal(milliseconds)
         writeStaticString(".")
-        let fraction = microseconds % 1000
         if fraction < 100 { writeStaticString("0") }
         if fraction < 10 { writeStaticString("0") }
         writeDecimal(fraction)

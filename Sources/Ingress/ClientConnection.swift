@@ -70,7 +70,7 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
     static func install(on channel: any Channel, loop: IngressLoop, isWelcome: Bool = true) throws {
         let connection = ClientConnection(loop: loop, isWelcome: isWelcome)
         let pipeline = channel.pipeline.syncOperations
-        connection.flow = try MessageCodec.nio.addServerHandlers(to: pipeline, limits: MessageLimits())
+        connection.flow = try loop.shared.configuration.codec.addServerHandlers(to: pipeline)
         try pipeline.addHandler(connection)
     }
 
@@ -271,8 +271,12 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
 
     var isWritable: Bool { context?.channel.isWritable ?? false }
 
-    /// The address that the connection comes from; empty where there is none.
-    private(set) lazy var peerAddress: String = context?.channel.remoteAddress?.ipAddress ?? ""
+    /// The other end of the connection.
+    private(set) lazy var peer: ForwardingPeer = {
+        let address = context?.channel.remoteAddress
+        let isTrusted = address.map { address in loop.shared.trustedProxies.contains { $0.contains(address) } }
+        return ForwardingPeer(address: AddressBlock.text(of: address), isTrusted: isTrusted ?? false)
+    }()
 
     // MARK: Closing
 

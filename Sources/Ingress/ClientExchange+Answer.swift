@@ -23,7 +23,7 @@ extension ClientExchange: AnswerSink {
         answer = .streaming
         status = pod.status
         answerFraming = AnswerFraming(podFraming, status: pod.status, to: head.method, head.version)
-        closes = closes || answerFraming == .untilClose || !head.keepsConnection || shared.phase != .serving
+        closes = closes || answerFraming == .untilClose || !keepsConnection || shared.phase != .serving
         var bodyCapacity = 0
         if case .length(let count) = answerFraming {
             remaining = count
@@ -32,11 +32,10 @@ extension ClientExchange: AnswerSink {
         output.reserveCapacity(pod.fields.byteCount + pod.reason.utf8.count + 256 + bodyCapacity)
         let writer = AnswerHeadWriter(
             framing: answerFraming,
-            version: head.version,
-            closes: closes
+            connection: closes ? .close : head.version == .http10 ? .keepAlive : .unsaid
         )
         let date = connection.loop.date(at: connection.eventLoop.now)
-        writer.write(pod, timing: timing, date: date, into: &output)
+        writer.write(pod, timing: timing, date: date, scratch: &connection.loop.scratch, into: &output)
         connection.flushSoon()
     }
 
@@ -49,7 +48,7 @@ extension ClientExchange: AnswerSink {
             // More than Content-Length would be read as the next answer.
             guard count <= remaining else { return abort() }
             remaining -= count
-        case .chunked: output.writeChunkSize(count)
+        case .chunked: MessageWriter.writeChunkStart(size: count, into: &output)
         case .untilClose: break
         }
         bodyBytes += count
@@ -68,9 +67,7 @@ extension ClientExchange: AnswerSink {
         guard answer == .streaming, let connection else { return }
         guard remaining == 0 else { return abort() }
         if answerFraming == .chunked {
-            output.writeStaticString("0\r\n")
-            trailers?.write(into: &output)
-            output.writeStaticString("\r\n")
+            MessageWriter.writeLastChunk(trailers: HeaderRules.trailers(trailers), into: &output)
         }
         finish(connection)
     }
@@ -110,7 +107,7 @@ extension ClientExchange: AnswerSink {
         guard answer == .awaited, let connection else { return }
         status = own.status
         reason = own.reason
-        closes = closes || !mayBeSkipped || head?.keepsConnection != true || shared.phase != .serving
+        closes = closes || !mayBeSkipped || !keepsConnection || shared.phase != .serving
         if !isWhole {
             // What was taken in is not wanted; the rest is read and dropped.
             letGo(connection.loop)

@@ -35,9 +35,7 @@ extension ClientExchange {
         }
         body = BodyCollector(expected: expected, limit: limit, threshold: shared.configuration.spoolThreshold)
         if head.expectsContinue {
-            var buffer = ByteBuffer()
-            buffer.writeStaticString("HTTP/1.1 100 Continue\r\n\r\n")
-            connection.write(buffer)
+            connection.write(ByteBuffer(staticString: MessageWriter.continueBytes))
             connection.flush()
         }
     }
@@ -156,15 +154,20 @@ extension ClientExchange {
         guard let head, let route, let connection else { return }
         intake = .handedOver
         let signs = RequestSigns(head.fields)
+        let fields = HeaderRules.forwarded(head, from: connection.peer, generator: &connection.loop.traceIDs)
+        let proxied = connection.peer.isTrusted ? shared.trustedProxies.client(in: fields) : nil
+        let address = proxied ?? connection.peer.address
+        clientAddress = address
+        forgetFields()
         let request = QueuedRequest(
             eventLoop: connection.eventLoop,
             route: route,
             method: head.method,
-            target: head.target,
-            fields: head.fields,
+            target: self.head?.target ?? head.target,
+            fields: fields,
             body: body,
             needs: head.method == .options ? .zero : route.needs,
-            clientAddress: connection.peerAddress,
+            clientAddress: address,
             arrivedAt: connection.eventLoop.now,
             holdLimit: signs.wait.map { .seconds(Int64($0)) },
             hasIdempotencyKey: signs.hasIdempotencyKey,
@@ -188,7 +191,7 @@ extension ClientExchange {
                     method: head.method,
                     target: head.target,
                     routeID: route?.id ?? Route.defaultID,
-                    clientAddress: connection.peerAddress
+                    clientAddress: connection.peer.address
                 )
             )
         }

@@ -29,7 +29,7 @@ final class ClientExchange {
     /// nil once the connection is gone, or the answer is done.
     var connection: ClientConnection?
     /// nil where what came is no request.
-    let head: RequestHead?
+    private(set) var head: RequestHead?
     let framing: BodyFraming
     let receivedAt: NIODeadline
     var intake = Intake.collecting
@@ -38,6 +38,8 @@ final class ClientExchange {
     var isWhole = false
     /// Whether the connection ends with the answer. Known when the answer begins.
     var closes = false
+    /// Whether the client would keep its connection.
+    let keepsConnection: Bool
     /// Whom to tell of the client; the dispatcher's side of this request.
     var source: (any AnswerSource)?
     var route: Route?
@@ -60,6 +62,7 @@ final class ClientExchange {
     var status: Int?
     var reason: String?
     var requestID: RequestID?
+    var clientAddress: String?
     var bodyBytes = 0
 
     init(connection: ClientConnection, head: RequestHead? = nil, framing: BodyFraming = .none) {
@@ -67,6 +70,7 @@ final class ClientExchange {
         self.head = head
         self.framing = framing
         receivedAt = connection.eventLoop.now
+        keepsConnection = head?.keepsConnection ?? false
     }
 
     var shared: IngressShared { connection!.loop.shared }
@@ -94,6 +98,13 @@ final class ClientExchange {
         source?.clientLeft()
     }
 
+    /// Lets go of the request's fields, and of the memory it was read into where that is much more than it needs: it may wait for long.
+    func forgetFields() {
+        head?.fields = HeaderFields()
+        guard let target = head?.target, target.storageCapacity > 4096 + 2 * target.readableBytes else { return }
+        head?.target = ByteBuffer(bytes: target.readableBytesView)
+    }
+
     /// Gives back what the request held.
     func letGo(_ loop: IngressLoop) {
         writer?.discard()
@@ -114,7 +125,7 @@ final class ClientExchange {
                 requestID: requestID,
                 bodyBytes: bodyBytes,
                 duration: now - receivedAt,
-                clientAddress: connection.peerAddress,
+                clientAddress: clientAddress ?? connection.peer.address,
                 isWhole: isWhole
             )
         }

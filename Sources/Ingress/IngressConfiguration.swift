@@ -1,3 +1,5 @@
+package import HTTP
+
 /// How the listener for clients behaves: addresses, bounds and timeouts.
 package struct IngressConfiguration: Sendable {
     /// `GATEWAY_HOST`: an IPv4 or IPv6 address, or a name.
@@ -28,8 +30,8 @@ package struct IngressConfiguration: Sendable {
 
     /// `TRUSTED_PROXIES`: peers whose `X-Forwarded-*` are kept and appended to; addresses and CIDR blocks.
     package var trustedProxies: [String] = []
-    /// What `Via` calls this gateway (RFC 9110 §7.6.3).
-    package var viaName = "neutrino-gateway"
+    /// The HTTP/1.1 codec of clients' connections.
+    package var codec = MessageCodec.bytes
 
     /// `ACCESS_LOG`.
     package var accessLog = AccessLogMode.off

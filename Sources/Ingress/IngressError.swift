@@ -7,6 +7,8 @@ package struct IngressError: Error, Sendable, CustomStringConvertible {
         case addressUnusable
         /// The port is one that this process may not listen on.
         case notPermitted
+        /// `TRUSTED_PROXIES` holds what is no address or block of addresses.
+        case invalidTrustedProxy
         /// Listening failed for another reason.
         case cannotListen
         /// A route's rule or operation is unusable, or there are too many of them.

@@ -11,6 +11,9 @@ final class IngressLoop: @unchecked Sendable {
     private var routeSnapshot: RouteSnapshot
     private var dateStamp = DateStamp()
     var accessLog: AccessLog
+    var traceIDs = TraceIDGenerator()
+    /// Memory for what an answer's head gets beside the pod's fields.
+    var scratch = ByteBuffer()
     private var connections: [ObjectIdentifier: ClientConnection] = [:]
     private var idle = IdleList()
     /// Requests whose answers are not written yet.

@@ -61,6 +61,12 @@ package final class IngressServer: Service {
     package func start() async throws(IngressError) -> SocketAddress {
         if let address { return address }
         let configuration = shared.configuration
+        for proxy in configuration.trustedProxies where AddressBlock(proxy) == nil {
+            throw IngressError(
+                .invalidTrustedProxy,
+                "\"\(proxy)\" in TRUSTED_PROXIES is no address or block such as 10.0.0.0/8"
+            )
+        }
         let bootstrap = makeBootstrap()
         do {
             let channel = try await bootstrap.bind(host: configuration.host, port: configuration.port).get()

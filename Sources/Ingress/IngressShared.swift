@@ -25,6 +25,7 @@ final class IngressShared: Sendable {
     let budget: ByteBudget
     let health: HealthState
     let logger: Logger
+    let trustedProxies: [AddressBlock]
     private let phaseNumber = Atomic<Int>(Phase.serving.rawValue)
     private let connectionCount = Atomic<Int>(0)
 
@@ -40,6 +41,7 @@ final class IngressShared: Sendable {
     ) {
         self.configuration = configuration
         timeouts = Timeouts(configuration)
+        trustedProxies = configuration.trustedProxies.compactMap { AddressBlock($0) }
         self.routes = routes
         self.intake = intake
         self.journal = journal

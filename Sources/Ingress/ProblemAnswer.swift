@@ -78,23 +78,7 @@ struct ProblemAnswer: Equatable {
 
     /// The phrase of a status that the gateway itself sends.
     static func phrase(of status: Int) -> String {
-        switch status {
-        case 200: "OK"
-        case 400: "Bad Request"
-        case 404: "Not Found"
-        case 405: "Method Not Allowed"
-        case 408: "Request Timeout"
-        case 413: "Content Too Large"
-        case 429: "Too Many Requests"
-        case 431: "Request Header Fields Too Large"
-        case 499: "Client Closed Request"
-        case 501: "Not Implemented"
-        case 502: "Bad Gateway"
-        case 503: "Service Unavailable"
-        case 504: "Gateway Timeout"
-        case 505: "HTTP Version Not Supported"
-        default: "Internal Server Error"
-        }
+        status == 499 ? "Client Closed Request" : ReasonPhrase.of(status)
     }
 
     /// The document.

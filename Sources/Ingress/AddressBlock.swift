@@ -1,0 +1,76 @@
+import Core
+import NIOCore
+
+/// A block of addresses (RFC 4632): `10.0.0.0/8`, `fd00::/8`, or one address by itself.
+struct AddressBlock: Equatable {
+    private let bytes: [UInt8]
+    private let bits: Int
+
+    /// nil where the text is no such block.
+    init?(_ text: String) {
+        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let address = try? SocketAddress(ipAddress: String(parts[0]), port: 0),
+            let bytes = Self.bytes(of: address)
+        else { return nil }
+        guard parts.count == 2 else {
+            self.bytes = bytes
+            bits = bytes.count * 8
+            return
+        }
+        // A block of addresses that carry an IPv4 address is written as IPv4.
+        guard let bits = Int(parts[1]), (0...(parts[0].contains(":") ? 128 : 32)).contains(bits),
+            bytes.count == 4 || parts[0].contains(":")
+        else { return nil }
+        let length = parts[0].contains(":") && bytes.count == 4 ? bits - 96 : bits
+        guard length >= 0 else { return nil }
+        self.bytes = bytes
+        self.bits = length
+    }
+
+    /// Whether an address is one of these. An IPv4 address that came in over IPv6 (`::ffff:10.0.0.7`) counts as what it is.
+    func contains(_ address: SocketAddress) -> Bool {
+        guard let other = Self.bytes(of: address), other.count == bytes.count else { return false }
+        for index in 0..<(bits / 8) where bytes[index] != other[index] { return false }
+        let rest = bits % 8
+        return rest == 0 || (bytes[bits / 8] ^ other[bits / 8]) >> UInt8(8 - rest) == 0
+    }
+
+    /// 4 or 16 bytes; nil for an address of another kind.
+    private static func bytes(of address: SocketAddress) -> [UInt8]? {
+        // Where the address is in a sockaddr_in and a sockaddr_in6 (ip(7), ipv6(7)).
+        let place: Range<Int>
+        switch address.protocol {
+        case .inet: place = 4..<8
+        case .inet6: place = 8..<24
+        default: return nil
+        }
+        let bytes = address.withSockAddr { pointer, size in
+            Array(UnsafeRawBufferPointer(start: pointer, count: size)[place])
+        }
+        let isMapped =
+            bytes.count == 16 && bytes[..<10].allSatisfy { $0 == 0 } && bytes[10] == 0xFF && bytes[11] == 0xFF
+        return isMapped ? Array(bytes[12...]) : bytes
+    }
+
+    /// An address as text, without the port and without the IPv6 prefix of an IPv4 address; empty where there is none.
+    static func text(of address: SocketAddress?) -> String {
+        guard let text = address?.ipAddress else { return "" }
+        let prefix = "::ffff:"
+        return text.hasPrefix(prefix) && text.contains(".") ? String(text.dropFirst(prefix.count)) : text
+    }
+}
+
+extension [AddressBlock] {
+    /// The client behind proxies of ours: the last address in `X-Forwarded-For` that is none of them. What comes before it anyone can have
+    /// written. nil where the list says nothing.
+    func client(in fields: HeaderFields) -> String? {
+        var client: String?
+        for member in fields.values("x-forwarded-for").flatMap({ $0.split(separator: ",") }).reversed() {
+            let text = member.filter { $0 != " " && $0 != "\t" }
+            guard let address = try? SocketAddress(ipAddress: text, port: 0) else { break }
+            client = text
+            if !contains(where: { $0.contains(address) }) { break }
+        }
+        return client
+    }
+}
