@@ -59,9 +59,12 @@ package enum HeaderRules {
     }
 
     /// Removes from a pod's answer what is hop-by-hop. The rest is the pod's own and stays as it is, its `Content-Length` among it.
-    package static func receive(_ head: inout ResponseHead) {
-        let hopByHop = HopByHop(head.fields)
-        head.fields.removeAll { name, _ in hopByHop.contains(name) }
+    package static func receive(_ head: inout ResponseHead) { removeHopByHop(&head.fields) }
+
+    /// Removes what is hop-by-hop, for a party that passes messages on without anything else to add or take away.
+    package static func removeHopByHop(_ fields: inout HeaderFields) {
+        let hopByHop = HopByHop(fields)
+        fields.removeAll { name, _ in hopByHop.contains(name) }
     }
 
     /// The trailers that are passed on: without fields that frame, route or authenticate a message or say how to read it, which have no
