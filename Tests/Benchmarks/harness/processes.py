@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -202,3 +203,9 @@ def fetch(url: str, method: str = "GET", body: bytes | None = None, headers: dic
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.headers, error.read()
+
+
+def raise_descriptor_limit() -> None:
+    """Raises the soft bound on open files to the hard one, as a service manager would, for all that is started."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -88,13 +88,13 @@ def answer_of(name: str, size: int = 226) -> str:
     return json.dumps(document)
 
 
-def nginx_pod(session: Session, name: str, port: int, workers: int = 1) -> Server:
+def nginx_pod(session: Session, name: str, port: int, workers: int = 1, capacity: dict | None = None) -> Server:
     """A pod that answers at once: what remains is what the system in front of it costs."""
     http = f"""
     default_type application/json;
     server {{
         listen 127.0.0.1:{port} reuseport backlog=4096;
-        location = /capacity {{ return 200 '{json.dumps(BIG_CAPACITY)}'; }}
+        location = /capacity {{ return 200 '{json.dumps(capacity or BIG_CAPACITY)}'; }}
         location / {{ return 200 '{answer_of(name)}'; }}
     }}"""
     return nginx(session, name, port, http, workers)

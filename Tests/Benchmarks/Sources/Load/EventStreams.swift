@@ -1,7 +1,7 @@
 import NIOCore
 
-/// Reads server-sent events on some connections and compares each with the time stamp that its sender put in: `"sent":` and
-/// seconds since 1970, on the same machine's clock.
+/// Reads server-sent events on some connections and compares each with the time stamp that its sender put in, as `neutrino-pod` does:
+/// `"sent_uptime_ns":` and the machine's monotonic clock, which both processes share.
 package struct EventStreams: Sendable {
     package var path: String
     package var connections = 1
@@ -77,7 +77,7 @@ private final class EventStreamWorker: ConnectionOwner {
     }
 
     func received(_ bytes: ByteBuffer, on connection: Connection) {
-        let now = UnixTime.now
+        let now = NIODeadline.now()
         var buffer = pending.removeValue(forKey: ObjectIdentifier(connection)) ?? ByteBuffer()
         buffer.writeImmutableBuffer(bytes)
         while let event = buffer.readEvent() {
@@ -86,7 +86,7 @@ private final class EventStreamWorker: ConnectionOwner {
                 count.withoutStamp += 1
                 continue
             }
-            let delay = TimeAmount.nanoseconds(Int64(max(0, now - sent) * 1e9))
+            let delay = now - sent
             count.delays.record(delay)
             if delay > .milliseconds(10) { count.over10ms += 1 }
         }
@@ -139,9 +139,9 @@ extension ByteBuffer {
 }
 
 extension String {
-    /// The number after `"sent":`.
-    fileprivate var sentStamp: Double? {
-        guard let parts = firstRange(of: "\"sent\":") else { return nil }
-        return Double(self[parts.upperBound...].drop { $0 == " " }.prefix { $0.isNumber || $0 == "." })
+    /// When the event was sent, by its own account.
+    fileprivate var sentStamp: NIODeadline? {
+        guard let key = firstRange(of: "\"sent_uptime_ns\":") else { return nil }
+        return UInt64(self[key.upperBound...].drop { $0 == " " }.prefix { $0.isNumber }).map { .uptimeNanoseconds($0) }
     }
 }
