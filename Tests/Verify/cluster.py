@@ -126,7 +126,7 @@ class Cluster:
 
     def all_sampled(self) -> bool:
         pods = get_json(f"http://127.0.0.1:{self.gateway.admin}/admin/api/pods")["pods"]
-        return len(pods) >= len(self.pods) and all(pod.get("capacity") for pod in pods)
+        return len(pods) >= len(self.pods) and all(pod.get("available") for pod in pods)
 
     @property
     def port(self) -> int:

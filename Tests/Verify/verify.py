@@ -59,12 +59,22 @@ def run(check: Check, generator: load.LoadGenerator, options: argparse.Namespace
     return run.figures
 
 
+def short(text: str, length: int = 72) -> str:
+    line = text.splitlines()[0] if text else ""
+    return line if len(line) <= length and line == text else line[: length - 1] + "…"
+
+
 def table(figures: list[Figure]) -> str:
-    head = ["line", "what", "bar", "figure", ""]
-    rows = [[each.line, each.what, each.bar, each.figure.splitlines()[0] if each.figure else "", "pass" if each.passed else "FAIL"]
-            for each in figures]
-    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in [head, *rows])
+    """The rows, and below them in full what was missed and did not fit."""
+    rows = [["line", "what", "bar", "figure", ""]]
+    for each in figures:
+        rows.append([each.line, each.what, each.bar, short(each.figure), "pass" if each.passed else "FAIL"])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    for each in figures:
+        if not each.passed and short(each.figure) != each.figure:
+            lines.append(f"{each.line} {each.what}:\n{textwrap.indent(each.figure, '    ')}")
+    return "\n".join(lines)
 
 
 def parse() -> argparse.Namespace:

@@ -30,6 +30,14 @@ def die_with_parent() -> None:
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
+def begun(pid: int) -> str:
+    """When a process began, in ticks since the machine did; empty when it is gone or only waits to be collected."""
+    with contextlib.suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return "" if fields[0] == "Z" else fields[19]
+    return ""
+
+
 class Process:
     """One started program and its children."""
 
@@ -86,18 +94,17 @@ class Process:
         self.popen.wait()
 
     def stop(self, patience: float = 5) -> None:
-        """Asks it to end; kills what has not ended in time, by pid."""
-        if not self.is_alive:
-            return
-        tree = self.tree()
-        os.kill(self.pid, signal.SIGTERM)
-        try:
+        """Asks it to end; kills by pid what of it and its descendants has not ended in time."""
+        tree = {pid: begun(pid) for pid in self.tree()} if self.is_alive else {}
+        self.signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self.popen.wait(patience)
-        except subprocess.TimeoutExpired:
-            for pid in tree:
+        for pid, when in tree.items():
+            # The pid may be another's by now; not with the same time of beginning.
+            if when and begun(pid) == when:
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
-            self.popen.wait()
+        self.popen.wait()
 
     def tail(self, lines: int = 15) -> str:
         """The end of what it printed."""
