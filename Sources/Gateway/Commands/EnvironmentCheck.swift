@@ -1,7 +1,5 @@
 import Glibc
 import Ingress
-import NIOCore
-import NIOPosix
 
 /// Something that `check` found outside the configuration itself.
 struct EnvironmentFinding: Hashable, Sendable {
@@ -85,16 +83,10 @@ struct EnvironmentCheck {
     }
 
     private func listening(_ key: String, _ host: String, _ port: Int) async -> EnvironmentFinding {
-        do {
-            let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            let channel = try await bootstrap.bind(host: host, port: port).get()
-            try await channel.close()
-            return good("\(key): \(host) port \(port) is free")
-        } catch let error as IOError where error.errnoCode == EADDRINUSE {
-            return EnvironmentFinding(kind: .warning, message: "\(key): \(host) port \(port) is in use now")
-        } catch {
-            return problem("\(key): \(host) port \(port) cannot be listened on: \(error)")
+        switch await PortProbe.probe(host, port) {
+        case .free: return good("\(key): \(host) port \(port) is free")
+        case .inUse: return EnvironmentFinding(kind: .warning, message: "\(key): \(host) port \(port) is in use now")
+        case .unusable(let why): return problem("\(key): \(host) port \(port) cannot be listened on: \(why)")
         }
     }
 

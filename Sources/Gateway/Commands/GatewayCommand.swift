@@ -9,7 +9,7 @@ package struct GatewayCommand: AsyncParsableCommand {
         discussion:
             "`neutrino-gateway demo` shows it with three pods in one process; `neutrino-gateway serve --help` lists every setting.",
         version: ProgramVersion.current,
-        subcommands: [ServeCommand.self, CheckCommand.self, MigrateCommand.self]
+        subcommands: [ServeCommand.self, DemoCommand.self, CheckCommand.self, MigrateCommand.self]
     )
 
     package init() {}

@@ -1,3 +1,4 @@
+package import Admin
 import Core
 package import Dispatcher
 package import Ingress
@@ -52,6 +53,16 @@ extension GatewaySettings {
         pods.caFile = upstreamCAFile
         pods.tlsServerName = upstreamTLSServerName
         return pods
+    }
+
+    package var adminConfiguration: AdminConfiguration {
+        var admin = AdminConfiguration()
+        admin.host = adminHost
+        admin.port = adminPort
+        admin.tokens = adminToken.map { [$0] } ?? []
+        admin.readTokens = adminReadToken.map { [$0] } ?? []
+        admin.allowedHosts = adminAllowedHosts
+        return admin
     }
 
     /// - Parameter descriptorLimit: The process's limit of file descriptors, for `MAX_CONNECTIONS` where it is not given.

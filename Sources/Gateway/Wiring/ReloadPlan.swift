@@ -12,8 +12,11 @@ struct ReloadPlan: Equatable {
     var changesRoutes = false
     /// Keys whose new values need a restart, in the table's order.
     var needsRestart: [String] = []
+}
 
+extension ReloadPlan {
     init(from old: LoadedConfiguration, to new: LoadedConfiguration) {
+        self.init()
         for definition in SettingCatalogue.all where definition.show(old.settings) != definition.show(new.settings) {
             switch definition.key {
             case _ where !definition.isReloadable: needsRestart.append(definition.key)

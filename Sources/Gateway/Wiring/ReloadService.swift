@@ -10,41 +10,32 @@ import ServiceLifecycle
 /// Reads the configuration again when it is told to, or when one of its files changed, and carries out what may change while the
 /// gateway runs. What cannot be read is refused, and what was read last stays.
 actor ReloadService: Service {
-    /// What a reload acts on.
-    struct Parts: Sendable {
-        var routes: RouteBook
-        var dispatcher: RequestDispatcher
-        /// nil where the pods are not those of `static_backends`.
-        var discovery: StaticDiscovery?
-        var settings: Queue.Settings
-        var logs: LogOutput
-    }
-
-    private let parts: Parts
+    private let parts: GatewayParts
     private let read: @Sendable () throws -> LoadedConfiguration
     private let ticks: AsyncStream<Void>
+    private let logs: LogOutput
     private let logger: Logger
     private var current: LoadedConfiguration
     private var stamps: [String: FileStamp] = [:]
     private let requested = NIOLockedValueBox(false)
 
     /// - Parameters:
-    ///   - current: What the gateway was started with.
+    ///   - parts: What a reload acts on, and what it was made from.
     ///   - ticks: When the files are looked at: once a second, and after ``request()``.
     ///   - read: Reads flags, environment and file again.
     init(
-        _ parts: Parts,
-        current: LoadedConfiguration,
+        _ parts: GatewayParts,
         ticks: AsyncStream<Void>,
         read: @escaping @Sendable () throws -> LoadedConfiguration,
-        logger: Logger
+        logs: LogOutput
     ) {
         self.parts = parts
-        self.current = current
         self.ticks = ticks
         self.read = read
-        self.logger = logger
-        stamps = Self.stamps(of: current)
+        self.logs = logs
+        logger = logs.logger("reload")
+        current = parts.loaded
+        stamps = Self.stamps(of: parts.loaded)
     }
 
     func run() async throws {
@@ -72,7 +63,7 @@ actor ReloadService: Service {
         do {
             let new = try read()
             let plan = ReloadPlan(from: current, to: new)
-            let routes = try RouteSource(new, book: parts.routes).read()
+            let routes = try RouteSource(new, book: parts.routes, embedded: parts.embedded).read()
             await apply(plan, routes)
             current = new
             stamps = Self.stamps(of: new)
@@ -82,9 +73,9 @@ actor ReloadService: Service {
     }
 
     private func apply(_ plan: ReloadPlan, _ routes: RouteSource.Result) async {
-        if let level = plan.logLevel { parts.logs.level = level }
-        await parts.dispatcher.adopt(routes.table, overrides: parts.settings.holdTimeouts)
-        if let backends = plan.backends { parts.discovery?.update(backends) }
+        if let level = plan.logLevel { logs.level = level }
+        await parts.dispatcher.adopt(routes.table, overrides: parts.queue.settings.holdTimeouts)
+        if let backends = plan.backends { parts.discovery.update(backends) }
         for warning in routes.warnings { logger.warning("OpenAPI document", metadata: ["warning": "\(warning)"]) }
         if !plan.needsRestart.isEmpty {
             logger.warning(

@@ -14,9 +14,13 @@ struct RouteSource {
 
     private let loaded: LoadedConfiguration
     private let book: RouteBook
+    private let embedded: OpenAPIDocument?
 
-    /// - Parameter book: Whose table is replaced where all is well; by default one of its own.
-    init(_ loaded: LoadedConfiguration, book: RouteBook = RouteBook()) {
+    /// - Parameters:
+    ///   - book: Whose table is replaced where all is well; by default one of its own.
+    ///   - embedded: The document where `openapi_spec_path` names none.
+    init(_ loaded: LoadedConfiguration, book: RouteBook = RouteBook(), embedded: OpenAPIDocument? = nil) {
+        self.embedded = embedded
         self.loaded = loaded
         self.book = book
     }
@@ -24,7 +28,7 @@ struct RouteSource {
     /// Reads the document and makes the table.
     /// - Throws: ``GatewayError`` with file, place and cause; the book keeps the last good table.
     func read() throws(GatewayError) -> Result {
-        var document: OpenAPIDocument?
+        var document = embedded
         if let path = loaded.settings.openapiSpecPath {
             do {
                 document = try OpenAPIDocument.read(path: path)
@@ -32,11 +36,6 @@ struct RouteSource {
                 throw GatewayError(.configuration, "openapi_spec_path: \(error)")
             }
         }
-        return try make(document)
-    }
-
-    /// Makes the table of a document that is at hand.
-    func make(_ document: OpenAPIDocument?) throws(GatewayError) -> Result {
         do {
             return Result(
                 table: try book.load(document: document, rules: loaded.routes, defaults: loaded.routeDefaults),

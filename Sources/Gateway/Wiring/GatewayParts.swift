@@ -1,0 +1,149 @@
+import Admin
+import Core
+import Dispatcher
+import Ingress
+import Logging
+import NIOCore
+import NIOPosix
+import OpenAPI
+import Pods
+import Queue
+
+/// Every part of a gateway, made from its configuration and joined, before anything runs.
+struct GatewayParts: Sendable {
+    let loaded: LoadedConfiguration
+    /// Serves clients and pods; the dispatcher decides on its first loop.
+    let group: MultiThreadedEventLoopGroup
+    /// Serves operators, so that what they ask holds up no request.
+    let adminGroup: MultiThreadedEventLoopGroup
+    let queue: RequestQueue
+    let routes: RouteBook
+    /// The document where `openapi_spec_path` names none.
+    let embedded: OpenAPIDocument?
+    let discovery: StaticDiscovery
+    let curl: CurlClient
+    let directory: PodDirectory
+    let dispatcher: RequestDispatcher
+    let ingress: IngressServer
+    let health: HealthState
+
+    /// Reads the routes, opens the database and makes the rest.
+    /// - Throws: The error of the part that cannot be. Nothing is left open then.
+    static func make(
+        _ loaded: LoadedConfiguration,
+        logs: LogOutput,
+        descriptorLimit: Int,
+        document: OpenAPIDocument?
+    ) async throws -> GatewayParts {
+        let routes = RouteBook()
+        for warning in try RouteSource(loaded, book: routes, embedded: document).read().warnings {
+            logs.logger("gateway").warning("OpenAPI document", metadata: ["warning": "\(warning)"])
+        }
+        let settings = loaded.settings
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: settings.eventLoops ?? System.coreCount)
+        do {
+            let transport = try UpstreamTransport(configuration: settings.podsConfiguration, group: group)
+            let queue = try RequestQueue.open(settings.queueConfiguration, logger: logs.logger("queue"))
+            return GatewayParts(loaded, logs, descriptorLimit, group, queue, routes, document, transport)
+        } catch {
+            try? await group.shutdownGracefully()
+            throw error
+        }
+    }
+
+    private init(
+        _ loaded: LoadedConfiguration,
+        _ logs: LogOutput,
+        _ descriptorLimit: Int,
+        _ group: MultiThreadedEventLoopGroup,
+        _ queue: RequestQueue,
+        _ routes: RouteBook,
+        _ document: OpenAPIDocument?,
+        _ transport: UpstreamTransport
+    ) {
+        let settings = loaded.settings
+        let health = HealthState()
+        let polling = PollingRelay()
+        let dispatcher = RequestDispatcher(
+            eventLoop: group.next(),
+            configuration: settings.dispatchConfiguration,
+            exchangeConfiguration: settings.exchangeConfiguration,
+            routes: routes.current.routes,
+            holdTimeouts: [:],
+            journal: queue.journal,
+            transport: transport,
+            polling: polling
+        )
+        self.loaded = loaded
+        self.group = group
+        self.queue = queue
+        self.routes = routes
+        self.dispatcher = dispatcher
+        self.health = health
+        embedded = document
+        adminGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        discovery = StaticDiscovery(backends: settings.staticBackends)
+        curl = CurlClient()
+        directory = PodDirectory(
+            discovery: discovery,
+            observer: DiscoveryWitness(observer: dispatcher, health: health),
+            client: curl,
+            configuration: settings.podsConfiguration,
+            logger: logs.logger("pods")
+        )
+        polling.set(directory)
+        ingress = IngressServer(
+            configuration: settings.ingressConfiguration(descriptorLimit: descriptorLimit),
+            eventLoopGroup: group,
+            routes: routes,
+            intake: dispatcher,
+            journal: queue.journal,
+            spool: queue.spool,
+            budget: queue.budget,
+            health: health,
+            logger: logs.logger("ingress"),
+            onDrainTimeout: { await dispatcher.refuseAllWaiting() }
+        )
+    }
+
+    /// The operators' listener.
+    func adminServer(logger: Logger, onRunning: @escaping @Sendable (Int) async -> Void) throws -> AdminServer {
+        try AdminServer(
+            configuration: loaded.settings.adminConfiguration,
+            subjects: AdminServer.Subjects(
+                dispatcher: dispatcher,
+                replayer: Replayer(dispatcher: dispatcher),
+                log: queue.log,
+                settings: queue.settings,
+                routes: { [routes] in routes.current.routes },
+                readiness: { [health] in
+                    let report = health.report
+                    return AdminServer.Readiness(isReady: report.isReady, body: report.json)
+                }
+            ),
+            eventLoopGroup: adminGroup,
+            logger: logger,
+            onRunning: onRunning
+        )
+    }
+
+    /// Queues the replays that waited when the gateway last ended; their rows are there already.
+    func resumeReplays() {
+        let replayer = Replayer(dispatcher: dispatcher)
+        let table = routes.current
+        for recovered in queue.recovered {
+            // The route by its name; by the path where the name is gone.
+            let source = recovered.source
+            let route = table.routes.first { $0.id == source.routeID } ?? table.route(for: source.target, source.method)
+            replayer.resume(recovered, route: route)
+        }
+    }
+
+    /// Closes everything, last made first. Nothing runs any more.
+    func close() async {
+        curl.shutdown()
+        await queue.close()
+        try? await adminGroup.shutdownGracefully()
+        try? await group.shutdownGracefully()
+    }
+}

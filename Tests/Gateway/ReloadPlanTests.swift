@@ -1,0 +1,69 @@
+import Core
+import Logging
+import Testing
+
+@testable import Gateway
+
+@Suite("What a changed configuration leads to")
+struct ReloadPlanTests {
+    private func plan(_ old: String, _ new: String, environment: [String: String] = [:]) throws -> ReloadPlan {
+        ReloadPlan(
+            from: try load(["--config=g"], environment: environment, files: ["g": old]),
+            to: try load(["--config=g"], environment: environment, files: ["g": new])
+        )
+    }
+
+    @Test("Nothing, where nothing changed but the way it is written")
+    func nothing() throws {
+        let plan = try plan("hold_timeout: 60\nlog_level: info\n", "# the same\nlog_level: INFO\nhold_timeout: 1m\n")
+        #expect(plan == ReloadPlan(logLevel: nil, backends: nil, changesRoutes: false, needsRestart: []))
+    }
+
+    @Test("A level, pods and routes are taken over")
+    func reloadable() throws {
+        let plan = try plan(
+            "log_level: info",
+            "log_level: debug\nstatic_backends: [http://a:1]\nroutes: [{path: /a}]"
+        )
+        #expect(plan.logLevel == .debug)
+        #expect(plan.backends?.map(\.url) == ["http://a:1"])
+        #expect(plan.changesRoutes)
+        #expect(plan.needsRestart.isEmpty)
+    }
+
+    @Test(
+        "Each default of routes makes them anew",
+        arguments: [
+            "hold_timeout: 3", "request_timeout: 3", "default_resources: cpus=2", "openapi_spec_path: b.yaml",
+            // The same value, but now configured: the routes tell where it comes from.
+            "hold_timeout: 30",
+        ]
+    )
+    func routes(_ line: String) throws {
+        let plan = try plan("", line)
+        #expect(plan == ReloadPlan(logLevel: nil, backends: nil, changesRoutes: true, needsRestart: []))
+    }
+
+    @Test("Every other key needs a restart, and is named")
+    func restart() throws {
+        let plan = try plan("", "gateway_port: 1\nnode_id: 7\naccess_log: all\nadmin_token: 0123456789abcdef")
+        #expect(plan.needsRestart == ["gateway_port", "node_id", "admin_token", "access_log"])
+        #expect(!plan.changesRoutes)
+    }
+
+    @Test("What a flag or variable overrides does not change with the file")
+    func overridden() throws {
+        #expect(try plan("log_level: info", "log_level: debug", environment: ["LOG_LEVEL": "error"]).logLevel == nil)
+    }
+
+    @Test("Keys that are re-read are those that the plan knows")
+    func catalogue() {
+        let keys = SettingCatalogue.all.filter(\.isReloadable).map(\.key)
+        #expect(
+            keys == [
+                "openapi_spec_path", "default_resources", "hold_timeout", "request_timeout", "static_backends",
+                "log_level",
+            ]
+        )
+    }
+}
