@@ -1,0 +1,255 @@
+import Core
+import NIOCore
+import Queue
+import Testing
+
+@testable import Dispatcher
+
+@Suite struct HoldingTests {
+    @Test func aRequestThatFitsLeavesAtOnceAndNeverMoreThanThePodHas() throws {
+        var fixture = MachineFixture()
+        fixture.pod(.needs(2, memory: 8))
+        _ = try fixture.place()
+        _ = try fixture.place()
+        let third = try fixture.wait()
+        #expect(fixture.machine.isWaiting(third) == true)
+        #expect(fixture.machine.leasedCount == 2)
+    }
+
+    @Test func whatWaitsGoesWhenALeaseEndsFirstComeFirstServed() throws {
+        var fixture = MachineFixture()
+        fixture.pod(.needs(1))
+        let (first, pod) = try fixture.place()
+        let second = try fixture.wait()
+        let third = try fixture.wait()
+        fixture.drainActions()
+        fixture.pass(.milliseconds(5))
+        fixture.end(first)
+        #expect(fixture.dispatches() == [second: pod.key])
+        fixture.end(second)
+        #expect(fixture.dispatches() == [third: pod.key])
+    }
+
+    @Test func firstOfLinesAreComparedByArrivalAndOneThatDoesNotFitHoldsUpNobody() throws {
+        var fixture = MachineFixture(routes: [MachineFixture.route(0), MachineFixture.route(1)])
+        fixture.pod(.needs(2))
+        let (running, pod) = try fixture.place(.needs(2))
+        let large = try fixture.wait(.needs(3))
+        let early = try fixture.wait(.needs(1, memory: 0), route: 1)
+        let late = try fixture.wait(.needs(1, memory: 0), route: 0)
+        fixture.drainActions()
+        fixture.pass(.milliseconds(5))
+        fixture.end(running)
+        #expect(fixture.dispatches() == [early: pod.key, late: pod.key])
+        #expect(fixture.machine.isWaiting(large) == true)
+    }
+
+    @Test func replaysGoBehindAllLiveTraffic() throws {
+        var fixture = MachineFixture()
+        fixture.pod(.needs(1))
+        let (running, pod) = try fixture.place()
+        let replay = try fixture.wait(priority: .replay)
+        let live = try fixture.wait()
+        fixture.drainActions()
+        fixture.pass(.milliseconds(5))
+        fixture.end(running)
+        #expect(fixture.dispatches() == [live: pod.key])
+        fixture.end(live)
+        #expect(fixture.dispatches() == [replay: pod.key])
+    }
+
+    @Test func aRequestIsRefusedAtItsHoldTimeoutWithTheReasonInWords() throws {
+        var fixture = MachineFixture()
+        for gpus: Int64 in [1, 1, 0] {
+            fixture.pod(.needs(8, gpus: gpus, memory: 32), total: .needs(8, gpus: 2, memory: 32))
+        }
+        let ticket = try fixture.wait(.needs(1, gpus: 2))
+        fixture.pass(.milliseconds(29_900))
+        // Samples went stale meanwhile: bring them up to date so that the reason is about capacity.
+        #expect(fixture.refusals().isEmpty)
+        for key in 0..<3 {
+            let pod = fixture.machine.pods[key].pod
+            fixture.sample(pod, .needs(8, gpus: key < 2 ? 1 : 0, memory: 32), total: .needs(8, gpus: 2, memory: 32))
+        }
+        fixture.pass(.milliseconds(100))
+        let refusals = fixture.refusals()
+        let refusal = try #require(refusals.first)
+        #expect(refusals.count == 1)
+        #expect(refusal.ticket == ticket)
+        #expect(refusal.refusal.reason == .noCapacity)
+        #expect(refusal.refusal.detail == "needs gpus=2; the most any of 3 pods has free is 1")
+        #expect(refusal.refusal.retryAfter == 60)
+        #expect(refusal.refusal.hold == .seconds(30))
+        #expect(!refusal.afterBusy)
+        #expect(fixture.machine.isWaiting(ticket) == nil)
+    }
+
+    @Test func theReasonSaysThatThereIsNoPodOrNoneLargeEnough() throws {
+        var fixture = MachineFixture(routes: [MachineFixture.route(0, hold: .seconds(5))])
+        _ = try fixture.wait()
+        fixture.pass(.seconds(5))
+        let nobody = try #require(fixture.refusals().first)
+        #expect(nobody.refusal.reason == .noPods)
+        #expect(nobody.refusal.detail == "there is no pod")
+        fixture.pod(.needs(8, gpus: 1, memory: 32))
+        _ = try fixture.wait(.needs(1, gpus: 4))
+        fixture.pass(.seconds(5))
+        let large = try #require(fixture.refusals().first)
+        #expect(large.refusal.reason == .exceedsEveryPod)
+        #expect(large.refusal.detail == "needs gpus=4; the most any of 1 pod has in all is 1")
+    }
+
+    @Test func preferWaitShortensTheHoldAndNeverLengthensIt() throws {
+        var fixture = MachineFixture()
+        let short = try fixture.wait(holdLimit: .seconds(2))
+        let long = try fixture.wait(holdLimit: .seconds(300))
+        fixture.pass(.seconds(2))
+        #expect(fixture.refusals().map(\.ticket) == [short])
+        fixture.pass(.seconds(28))
+        #expect(fixture.refusals().map(\.ticket) == [long])
+    }
+
+    @Test func aHoldTimeoutOfZeroRefusesWhatDoesNotFitAtOnce() throws {
+        var fixture = MachineFixture(routes: [MachineFixture.route(0, hold: .zero)])
+        let ticket = try fixture.wait()
+        fixture.pass(.zero)
+        #expect(fixture.refusals().map(\.ticket) == [ticket])
+    }
+
+    @Test func aChangedHoldTimeoutMovesTheDeadlineOfThoseWaiting() throws {
+        var fixture = MachineFixture()
+        let ticket = try fixture.wait()
+        fixture.pass(.seconds(10))
+        fixture.machine.setHoldTimeout(routeKey: 0, .seconds(60), now: fixture.now)
+        fixture.pass(.seconds(49))
+        #expect(fixture.refusals().isEmpty)
+        fixture.pass(.seconds(1))
+        #expect(fixture.refusals().map(\.ticket) == [ticket])
+
+        let other = try fixture.wait()
+        fixture.pass(.seconds(10))
+        fixture.machine.setHoldTimeout(routeKey: 0, .seconds(5), now: fixture.now)
+        fixture.pass(.zero)
+        #expect(fixture.refusals().map(\.ticket) == [other])
+        fixture.machine.setHoldTimeout(routeKey: 0, nil, now: fixture.now)
+        _ = try fixture.wait()
+        fixture.pass(.milliseconds(29_999))
+        #expect(fixture.refusals().isEmpty)
+    }
+
+    @Test func aReloadedRouteMovesDeadlinesUnlessAnOperatorSetOne() throws {
+        var fixture = MachineFixture()
+        let ticket = try fixture.wait()
+        fixture.machine.routesChanged([MachineFixture.route(0, hold: .seconds(3))], now: fixture.now)
+        fixture.pass(.seconds(3))
+        #expect(fixture.refusals().map(\.ticket) == [ticket])
+        fixture.machine.setHoldTimeout(routeKey: 0, .seconds(7), now: fixture.now)
+        fixture.machine.routesChanged([MachineFixture.route(0, hold: .seconds(1))], now: fixture.now)
+        _ = try fixture.wait()
+        fixture.pass(.seconds(6))
+        #expect(fixture.refusals().isEmpty)
+    }
+
+    @Test func whileThereIsNoPodTheirOwnHoldTimeoutHolds() throws {
+        var fixture = MachineFixture { $0.holdTimeoutNoPods = .seconds(2) }
+        let early = try fixture.wait()
+        fixture.pass(.seconds(2))
+        #expect(fixture.refusals().map(\.ticket) == [early])
+        let pod = fixture.pod(.needs(1))
+        _ = try fixture.place()
+        let held = try fixture.wait()
+        fixture.pass(.seconds(5))
+        #expect(fixture.refusals().isEmpty)
+        // The time without a pod counts from when it went away.
+        fixture.remove(pod)
+        fixture.pass(.milliseconds(1_900))
+        #expect(fixture.refusals().isEmpty)
+        fixture.pass(.milliseconds(100))
+        #expect(fixture.refusals().map(\.ticket) == [held])
+    }
+
+    @Test func oneMoreThanTheQueueHoldsIsRefusedAndThoseThatFitAreNot() throws {
+        var fixture = MachineFixture { $0.maxQueueDepth = 1 }
+        fixture.pod(.needs(1))
+        _ = try fixture.place()
+        _ = try fixture.wait()
+        guard case .refused(let refusal) = fixture.arrive() else { throw Unexpected("not refused") }
+        #expect(refusal.reason == .queueFull)
+        #expect((1...60).contains(try #require(refusal.retryAfter)))
+        fixture.pod(.needs(1, gpus: 1))
+        _ = try fixture.place(.needs(0, gpus: 1, memory: 0))
+    }
+
+    @Test func whoLeavesWhileWaitingIsNeverHeardOfAgain() throws {
+        var fixture = MachineFixture()
+        fixture.pod(.needs(1))
+        let (running, pod) = try fixture.place()
+        let gone = try fixture.wait()
+        let next = try fixture.wait()
+        fixture.drainActions()
+        let (wasThere, isStillThere) = (fixture.cancel(gone), fixture.cancel(gone))
+        #expect(wasThere && !isStillThere)
+        fixture.pass(.milliseconds(5))
+        fixture.end(running)
+        #expect(fixture.dispatches() == [next: pod.key])
+        fixture.pass(.seconds(60))
+        #expect(fixture.refusals().isEmpty)
+    }
+
+    @Test func aFailedCommitGivesTheLeaseBackAtOnce() throws {
+        var fixture = MachineFixture()
+        let pod = fixture.pod(.needs(1))
+        guard case .placed(let ticket, _) = fixture.arrive() else { throw Unexpected("not placed") }
+        let next = try fixture.wait()
+        fixture.drainActions()
+        fixture.machine.storageFailed(ticket, now: fixture.now)
+        #expect(fixture.dispatches() == [next: pod.key])
+    }
+
+    @Test func pauseHoldsEverythingAndItsTimeoutsGoOn() throws {
+        var fixture = MachineFixture()
+        let pod = fixture.pod(.needs(4, memory: 8))
+        fixture.machine.pause(now: fixture.now)
+        let short = try fixture.wait(holdLimit: .seconds(1))
+        let long = try fixture.wait(holdLimit: .seconds(3))
+        fixture.pass(.seconds(1))
+        let refusal = try #require(fixture.refusals().first)
+        #expect(refusal.ticket == short)
+        #expect(refusal.refusal.detail == "dispatching is paused by an operator")
+        fixture.machine.resume(now: fixture.now)
+        #expect(fixture.dispatches() == [long: pod.key])
+    }
+
+    @Test func aRouteSendsNoMoreAtOnceThanItsBound() throws {
+        var fixture = MachineFixture(routes: [MachineFixture.route(0), MachineFixture.route(1)])
+        let pod = fixture.pod(.needs(8, memory: 8))
+        fixture.machine.setMaxConcurrency(routeKey: 0, 1, now: fixture.now)
+        let (running, _) = try fixture.place()
+        let second = try fixture.wait()
+        let third = try fixture.wait()
+        _ = try fixture.place(route: 1)
+        fixture.end(running)
+        #expect(fixture.dispatches() == [second: pod.key])
+        fixture.machine.setMaxConcurrency(routeKey: 0, nil, now: fixture.now)
+        #expect(fixture.dispatches() == [third: pod.key])
+    }
+
+    @Test func aDrainingGatewayRefusesWhatComesAndLaterWhatWaits() throws {
+        var fixture = MachineFixture()
+        fixture.pod(.needs(1))
+        let (running, _) = try fixture.place()
+        let waiting = try fixture.wait()
+        fixture.machine.beginDrain(now: fixture.now)
+        guard case .refused(let refusal) = fixture.arrive() else { throw Unexpected("not refused") }
+        #expect(refusal.reason == .draining)
+        #expect(fixture.refusals().isEmpty)
+        fixture.machine.refuseAllWaiting(now: fixture.now)
+        let refused = try #require(fixture.refusals().first)
+        #expect(refused.ticket == waiting)
+        #expect(refused.refusal.reason == .draining)
+        #expect((1...60).contains(try #require(refused.refusal.retryAfter)))
+        // What would go back to its line now is refused too.
+        fixture.end(running, .busy)
+        #expect(fixture.refusals().map(\.ticket) == [running])
+    }
+}
