@@ -34,21 +34,32 @@ def start_systems(session: Session, options: argparse.Namespace) -> list[System]
         System("nginx as proxy", programs.nginx_proxy(session, pods)),
     ]
     if options.peers:
-        router = programs.model_router
-        peers = {
-            "Envoy": programs.envoy(session, pods),
-            "vllm-router": router(session, "vllm-router", pods, []),
-            "smg": router(session, "smg", pods, ["launch"]),
-        }
-        systems += [System(name, server) for name, server in peers.items() if server]
-        for name in (name for name, server in peers.items() if not server):
-            print(f"{name}: not installed, left out")
+        systems += start_peers(session, pods)
     if not options.no_gateway:
         backends = [pod.url for pod in pods]
         for name, synchronous in (("gateway NORMAL", "normal"), ("gateway FULL", "full")):
             settings = {"QUEUE_SYNCHRONOUS": synchronous, "LOG_LEVEL": "warning"}
             systems.append(System(name, programs.gateway(session, backends, synchronous, settings)))
     return systems
+
+
+def start_peers(session: Session, pods: list[programs.Server]) -> list[System]:
+    """Those that are installed and work here."""
+    starts = {
+        "Envoy": lambda: programs.envoy(session, pods),
+        "vllm-router": lambda: programs.model_router(session, "vllm-router", pods, ["--log-level", "warning"]),
+        "smg": lambda: programs.model_router(session, "smg", pods, ["launch", "--log-level", "warn"]),
+    }
+    found = []
+    for name, start in starts.items():
+        try:
+            if server := start():
+                found.append(System(name, server))
+            else:
+                print(f"{name}: not installed, left out")
+        except HarnessError as problem:
+            print(f"{name}: left out: {str(problem)[:500]}")
+    return found
 
 
 COLUMNS = [

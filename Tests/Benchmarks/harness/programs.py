@@ -17,6 +17,8 @@ BIG_CAPACITY = {
     "available_memory_gb": 65536,
     "total": {"cpus": 4096, "gpus": 64, "memory_gb": 65536},
 }
+#: What routers for language models ask their workers for.
+MODELS = {"object": "list", "data": [{"id": "m", "object": "model", "created": 0, "owned_by": "bench"}]}
 
 
 @dataclass
@@ -95,6 +97,7 @@ def nginx_pod(session: Session, name: str, port: int, workers: int = 1, capacity
     server {{
         listen 127.0.0.1:{port} reuseport backlog=4096;
         location = /capacity {{ return 200 '{json.dumps(capacity or BIG_CAPACITY)}'; }}
+        location = /v1/models {{ return 200 '{json.dumps(MODELS)}'; }}
         location / {{ return 200 '{answer_of(name)}'; }}
     }}"""
     return nginx(session, name, port, http, workers)
@@ -197,6 +200,10 @@ def model_router(session: Session, name: str, pods: list[Server], flags: list[st
     command += ["--policy", "round_robin", "--worker-urls", *[pod.url for pod in pods]]
     process = session.start(name, command)
     wait_until_listening(process, port, 60)
+    call = json.dumps({"model": "m", "messages": [{"role": "user", "content": "x"}]}).encode()
+    headers = {"Content-Type": "application/json"}
+    url = f"http://127.0.0.1:{port}/v1/chat/completions"
+    wait_for(f"{name} passes requests on", lambda: fetch(url, "POST", call, headers)[0] == 200, 20)
     return Server(process, port)
 
 

@@ -72,11 +72,12 @@ package struct RequestMix: Sendable {
         return ByteBuffer(string: text + body)
     }
 
-    /// A JSON document of a length, or the shortest one that holds the id.
+    /// A call of a language model of a length, or the shortest one that holds the id: routers for models read it, others only pass it on.
     private static func body(ofBytes count: Int, id: String) -> String {
-        let frame = #"{"id":"\#(id)","input":""}"#
-        let padding = String(repeating: "x", count: max(0, count - frame.utf8.count))
-        return #"{"id":"\#(id)","input":"\#(padding)"}"#
+        func call(_ content: String) -> String {
+            #"{"model":"m","user":"\#(id)","messages":[{"role":"user","content":"\#(content)"}]}"#
+        }
+        return call(String(repeating: "x", count: max(0, count - call("").utf8.count)))
     }
 }
 
