@@ -81,6 +81,12 @@ struct FieldLines {
                 name: UnsafeRawBufferPointer(start: base + next, count: nameLength),
                 value: UnsafeRawBufferPointer(start: base + valueStart, count: valueEnd - valueStart)
             )
+            if valueEnd < index {
+                framing.take(
+                    behind: UnsafeRawBufferPointer(start: base + valueEnd, count: index - valueEnd),
+                    name: UnsafeRawBufferPointer(start: base + next, count: nameLength)
+                )
+            }
             next = index + 2
             searched = next
         }

@@ -32,6 +32,15 @@ struct FramingFields {
         }
     }
 
+    /// Takes the white space behind the value of the line before. llhttp reads `chunked` and a tab as another coding than `chunked`:
+    /// whatever reads us may too.
+    mutating func take(behind space: UnsafeRawBufferPointer, name: UnsafeRawBufferPointer) {
+        guard space.contains(0x09),
+            name.equalsIgnoringCase("transfer-encoding") || name.equalsIgnoringCase("content-length")
+        else { return }
+        fail("a tab behind what frames the message")
+    }
+
     private mutating func takeHost(_ value: UnsafeRawBufferPointer) {
         hosts += 1
         if !HostSyntax.isValid(value) { hasInvalidHost = true }

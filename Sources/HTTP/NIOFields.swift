@@ -3,14 +3,16 @@ import NIOCore
 import NIOHTTP1
 
 extension HeaderFields {
-    /// Converts fields from NIOHTTP1, checking each: a name is a token, a value has no control characters.
+    /// Converts fields from NIOHTTP1, checking each (a name is a token, a value has no control characters), and gathers what they say
+    /// of framing and connection.
     ///
     /// Bytes that are not UTF-8 have already been replaced by NIOHTTP1, which keeps fields as strings.
+    /// - Parameter headBytes: What the first line takes of the bound on the head.
     init(
         checking headers: HTTPHeaders,
         limits: MessageLimits,
         headBytes: Int = 0,
-        _ each: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void = { _, _ in }
+        framing: inout FramingFields
     ) throws(MessageError) {
         var block = ByteBuffer()
         var lines: [HeaderFields.Line] = []
@@ -20,44 +22,36 @@ extension HeaderFields {
             let nameLength = block.writeString(name)
             block.writeStaticString(": ")
             let valueStart = block.writerIndex
-            let valueLength = block.writeString(value)
             // The white space around a value is no part of it (RFC 9110 §5.5).
-            let (isValid, trimmed) = block.withUnsafeReadableBytes { bytes in
+            let text = value.utf8.drop { $0 == 0x20 || $0 == 0x09 }
+            let length = block.writeBytes(text)
+            let valueLength = length - text.reversed().prefix { $0 == 0x20 || $0 == 0x09 }.count
+            let isValid = block.withUnsafeReadableBytes { bytes in
                 let name = UnsafeRawBufferPointer(rebasing: bytes[nameStart..<nameStart + nameLength])
-                let value = UnsafeRawBufferPointer(rebasing: bytes[valueStart..<valueStart + valueLength]).trimmed
-                return (
-                    name.isToken && value.allBytes(in: ByteClass.fieldValue),
-                    value.isEmpty
-                        ? 0..<0
-                        : (value.baseAddress! - bytes.baseAddress! - valueStart)..<(value.baseAddress! - bytes
-                            .baseAddress! - valueStart + value.count)
-                )
+                let value = UnsafeRawBufferPointer(rebasing: bytes[valueStart..<valueStart + valueLength])
+                let space = UnsafeRawBufferPointer(rebasing: bytes[valueStart + valueLength..<valueStart + length])
+                framing.take(name: name, value: value)
+                framing.take(behind: space, name: name)
+                return name.isToken && value.allBytes(in: ByteClass.fieldValue)
             }
             guard isValid else { throw MessageError("a field with a byte that may not stand there") }
-            if trimmed.count < valueLength {
-                let kept = block.getSlice(at: valueStart + trimmed.lowerBound, length: trimmed.count)!
-                block.moveWriterIndex(to: valueStart)
-                block.writeImmutableBuffer(kept)
-            }
+            block.moveWriterIndex(to: valueStart + valueLength)
             block.writeStaticString("\r\n")
             lines.append(
-                Line(nameStart: nameStart, nameLength: nameLength, valueStart: valueStart, valueLength: trimmed.count)
+                Line(nameStart: nameStart, nameLength: nameLength, valueStart: valueStart, valueLength: valueLength)
             )
         }
         guard headBytes + block.readableBytes <= limits.headBytes, lines.count <= limits.fieldLines else {
-            throw MessageError(status: 431, "the head is too large")
+            throw .headTooLarge
         }
         self.init(adopting: block, lines: lines)
-        forEach(each)
     }
-}
 
-extension HeaderFields {
     /// Converts trailers, which say nothing of framing or connection.
     init(checkingTrailers headers: HTTPHeaders, limits: MessageLimits) throws(MessageError) {
-        var facts = FramingFields()
-        try self.init(checking: headers, limits: limits) { facts.take(name: $0, value: $1) }
-        if facts.saysAnything { throw .framingInTrailers }
+        var framing = FramingFields()
+        try self.init(checking: headers, limits: limits, framing: &framing)
+        if framing.saysAnything { throw .framingInTrailers }
     }
 }
 

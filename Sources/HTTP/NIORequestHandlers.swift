@@ -188,9 +188,7 @@ final class NIORequestAdapter: ChannelInboundHandler, RequestFlowSource {
         }
         var facts = FramingFields()
         let startLine = head.uri.utf8.count + head.method.rawValue.utf8.count + 12
-        let fields = try HeaderFields(checking: head.headers, limits: limits, headBytes: startLine) { name, value in
-            facts.take(name: name, value: value)
-        }
+        let fields = try HeaderFields(checking: head.headers, limits: limits, headBytes: startLine, framing: &facts)
         let framing = try facts.requestFraming(version: version)
         let target = ByteBuffer(string: head.uri)
         var converted = RequestHead(method: method, target: target, version: version, fields: fields)

@@ -70,7 +70,7 @@ final class NIOResponseAdapter: ChannelDuplexHandler {
             do throws(MessageError) {
                 context.fireChannelRead(wrapInboundOut(try convert(head)))
             } catch {
-                stop(context, error)
+                stop(context, MessageError(status: 502, error.description))
             }
         case .body(let bytes):
             context.fireChannelRead(wrapInboundOut(.body(bytes)))
@@ -125,12 +125,7 @@ final class NIOResponseAdapter: ChannelDuplexHandler {
         guard (100...999).contains(status) else { throw MessageError(status: 502, "a status outside 100 to 999") }
         guard status != 101 else { throw .unaskedUpgrade }
         var facts = FramingFields()
-        let fields: HeaderFields
-        do throws(MessageError) {
-            fields = try HeaderFields(checking: head.headers, limits: limits) { facts.take(name: $0, value: $1) }
-        } catch {
-            throw MessageError(status: 502, error.description)
-        }
+        let fields = try HeaderFields(checking: head.headers, limits: limits, framing: &facts)
         let converted = ResponseHead(status: status, reason: head.status.reasonPhrase, version: version, fields: fields)
         let framing = try facts.answerFraming(status: status, to: method)
         guard status >= 200 else {

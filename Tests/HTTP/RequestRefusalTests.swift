@@ -49,6 +49,8 @@ import Testing
         Refused(400, post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", body: "0\r\n\r\n")),
         Refused(400, post("Transfer-Encoding: chunked;q=1", body: "0\r\n\r\n")),
         Refused(400, post("Transfer-Encoding: \"chunked\"", body: "0\r\n\r\n")),
+        Refused(400, post("Transfer-Encoding: chunked\t", body: "0\r\n\r\n")),
+        Refused(400, post("Content-Length: 5\t")),
         Refused(501, post("Transfer-Encoding: xchunked")),
         Refused(501, post("Transfer-Encoding: foo, chunked", body: "0\r\n\r\n")),
         Refused(400, "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
@@ -128,6 +130,17 @@ import Testing
         Refused(431, get("Host: x" + (0..<70).map { "\r\nA\($0): " + String(repeating: "b", count: 1000) }.joined())),
     ]
 
+    static let taken: [String] = [
+        get("Host: a:"), get("Host: a_b.c"), get("Host: a%2d"),
+        get("Host: [::ffff:1.2.3.4]:80"),
+        get("Host: x\r\nA: b\tc"), get("Host: x\r\n!#$%&'*+-.^_`|~9aZ: b"),
+        "GET /\"<>[]{}|\\^` HTTP/1.1\r\nHost: x\r\n\r\n", "GET //a/../b HTTP/1.1\r\nHost: x\r\n\r\n",
+        post("Content-Length: 00005"),
+        post("Transfer-Encoding: CHUNKED", body: "0005\r\nhello\r\n000\r\n\r\n"),
+        get("Host: x" + String(repeating: "\r\nA: b", count: 199)),
+        get("Host: x\r\nA: " + String(repeating: "b", count: 60_000)),
+    ]
+
     @Test("A request that is not plainly one request is refused", arguments: MessageCodec.allCases, refused)
     func refuses(codec: MessageCodec, refused: Refused) throws {
         for piece in [1, 7, Int.max] {
@@ -146,16 +159,7 @@ import Testing
 
     @Test("What is unusual but plain is taken", arguments: MessageCodec.allCases)
     func unusual(codec: MessageCodec) throws {
-        for text in [
-            Self.get("Host: a:"), Self.get("Host: a_b.c"), Self.get("Host: a%2d"),
-            Self.get("Host: [::ffff:1.2.3.4]:80"),
-            Self.get("Host: x\r\nA: b\tc"), Self.get("Host: x\r\n!#$%&'*+-.^_`|~9aZ: b"),
-            "GET /\"<>[]{}|\\^` HTTP/1.1\r\nHost: x\r\n\r\n", "GET //a/../b HTTP/1.1\r\nHost: x\r\n\r\n",
-            Self.post("Content-Length: 00005"),
-            Self.post("Transfer-Encoding: CHUNKED", body: "0005\r\nhello\r\n000\r\n\r\n"),
-            Self.get("Host: x" + String(repeating: "\r\nA: b", count: 199)),
-            Self.get("Host: x\r\nA: " + String(repeating: "b", count: 60_000)),
-        ] {
+        for text in Self.taken {
             let wire = try RequestWire.read(text, by: codec)
             #expect(wire.error == nil && wire.requests.map(\.isWhole) == [true], "\(text.prefix(100).debugDescription)")
         }

@@ -1,0 +1,184 @@
+import Core
+import Foundation
+import NIOCore
+import NIOEmbedded
+import Testing
+
+@testable import HTTP
+
+/// The byte-level codec beside the one on llhttp: it accepts nothing that llhttp refuses, and frames every message as llhttp does. Where
+/// a message is cut does not matter.
+///
+/// `NEUTRINO_FUZZ_COUNT` is the number of generated cases of each kind (default 2,000); `NEUTRINO_FUZZ_SEED` the first seed.
+@Suite struct DifferentialTests {
+    private static func environment(_ name: String, default value: Int) -> Int {
+        ProcessInfo.processInfo.environment[name].flatMap(Int.init) ?? value
+    }
+
+    private static let seeds: Range<UInt64> = {
+        let first = UInt64(environment("NEUTRINO_FUZZ_SEED", default: 1))
+        return first..<first + UInt64(environment("NEUTRINO_FUZZ_COUNT", default: 2000))
+    }()
+
+    /// What a codec made of some bytes.
+    struct Reading<Message: Equatable>: Equatable {
+        var messages: [Message]
+        var isRefused: Bool
+    }
+
+    private static func read(requests pieces: [[UInt8]], by codec: MessageCodec) throws -> Reading<ReadRequest> {
+        let wire = try RequestWire(codec)
+        for piece in pieces { try wire.receive(piece) }
+        return Reading(messages: wire.requests, isRefused: wire.error != nil)
+    }
+
+    private static func read(
+        answer pieces: [[UInt8]],
+        to method: RequestMethod,
+        by codec: MessageCodec,
+        ends: Bool
+    ) throws -> (reading: Reading<ReadAnswer>, interim: [Int]) {
+        let wire = try AnswerWire(codec)
+        try wire.send(method)
+        for piece in pieces { try wire.receive(piece) }
+        if ends { wire.channel.pipeline.fireChannelInactive() }
+        return (Reading(messages: wire.answers, isRefused: wire.error != nil), wire.interim)
+    }
+
+    /// What is wrong with the reading of some requests; nil when nothing is.
+    static func difference(requests bytes: [UInt8], pieces: [[UInt8]]) throws -> String? {
+        let ours = try read(requests: [bytes], by: .bytes)
+        let inPieces = try read(requests: pieces, by: .bytes)
+        guard inPieces == ours else { return "in pieces \(inPieces), at once \(ours)" }
+        let theirs = try read(requests: [bytes], by: .nio)
+        for (index, message) in ours.messages.enumerated() {
+            guard message.isWhole || !ours.isRefused else { break }
+            guard index < theirs.messages.count else { return "\(message) is not in \(theirs)" }
+            var theirs = theirs.messages[index]
+            let isUpgrade = theirs.fields.last == "Connection: close" && message.fields.last != "Connection: close"
+            if isUpgrade { theirs.fields.removeLast() }
+            guard theirs == message.asText else { return "ours: \(message), theirs: \(theirs)" }
+            // llhttp stops here; what follows is not compared.
+            if isUpgrade { return nil }
+        }
+        // llhttp looks at a first line as it comes, we when it is whole.
+        let isBetween = ours.messages.last?.isWhole ?? true
+        if !ours.isRefused, theirs.isRefused, !isBetween { return "taken, but refused by llhttp: \(ours)" }
+        return nil
+    }
+
+    static func difference(
+        answer bytes: [UInt8],
+        to method: RequestMethod,
+        pieces: [[UInt8]],
+        ends: Bool
+    ) throws -> String? {
+        let (ours, interim) = try read(answer: [bytes], to: method, by: .bytes, ends: ends)
+        let inPieces = try read(answer: pieces, to: method, by: .bytes, ends: ends)
+        guard inPieces.reading == ours, inPieces.interim == interim else {
+            return "in pieces \(inPieces), at once \(ours)"
+        }
+        let (theirs, theirInterim) = try read(answer: [bytes], to: method, by: .nio, ends: ends)
+        guard theirInterim.starts(with: interim) else { return "interim \(interim), theirs \(theirInterim)" }
+        for (index, message) in ours.messages.enumerated() {
+            guard message.isWhole || !ours.isRefused else { break }
+            guard index < theirs.messages.count else { return "\(message) is not in \(theirs)" }
+            var theirs = theirs.messages[index]
+            theirs.reason = message.reason
+            guard theirs == message.asText else { return "ours: \(message), theirs: \(theirs)" }
+        }
+        if !ours.isRefused, theirs.isRefused { return "taken, but refused by llhttp: \(ours)" }
+        return nil
+    }
+
+    @Test("Generated requests are framed as llhttp frames them")
+    func requests() throws {
+        var whole = 0
+        for seed in Self.seeds {
+            var generator = MessageGenerator(seed: seed)
+            let bytes = generator.requests()
+            let pieces = generator.pieces(of: bytes)
+            if let difference = try Self.difference(requests: bytes, pieces: pieces) {
+                Issue.record(
+                    "seed \(seed): \(String(decoding: bytes, as: UTF8.self).debugDescription)\n\(difference.debugDescription)"
+                )
+            }
+            if try Self.read(requests: [bytes], by: .bytes).messages.contains(where: \.isWhole) { whole += 1 }
+        }
+        // Else the comparison would say nothing.
+        #expect(whole > Self.seeds.count / 3, "\(whole) of \(Self.seeds.count) have a whole request")
+    }
+
+    @Test("Generated answers are framed as llhttp frames them")
+    func answers() throws {
+        var whole = 0
+        for seed in Self.seeds {
+            var generator = MessageGenerator(seed: seed &+ 1 << 40)
+            let bytes = generator.answer()
+            let pieces = generator.pieces(of: bytes)
+            let method = generator.isTrue(oneIn: 8) ? RequestMethod.head : .get
+            let ends = generator.isTrue(oneIn: 2)
+            if let difference = try Self.difference(answer: bytes, to: method, pieces: pieces, ends: ends) {
+                Issue.record(
+                    "seed \(seed): \(String(decoding: bytes, as: UTF8.self).debugDescription)\n\(difference.debugDescription)"
+                )
+            }
+            let reading = try Self.read(answer: [bytes], to: method, by: .bytes, ends: true).reading
+            if reading.messages.contains(where: \.isWhole) { whole += 1 }
+        }
+        #expect(whole > Self.seeds.count / 3, "\(whole) of \(Self.seeds.count) are whole")
+    }
+
+    @Test("The corpus is framed as llhttp frames it, wherever it is cut")
+    func corpus() throws {
+        for text in RequestRefusalTests.refused.map(\.text) + RequestRefusalTests.taken where text.utf8.count < 1000 {
+            let bytes = Array(text.utf8)
+            for cut in 1..<bytes.count {
+                let difference = try Self.difference(
+                    requests: bytes,
+                    pieces: [Array(bytes[..<cut]), Array(bytes[cut...])]
+                )
+                #expect(difference == nil, "\(text.debugDescription) cut at \(cut)")
+            }
+        }
+        for text in AnswerCodecTests.refused where text.utf8.count < 1000 {
+            let bytes = Array(text.utf8)
+            for cut in 1..<bytes.count {
+                let pieces = [Array(bytes[..<cut]), Array(bytes[cut...])]
+                let difference = try Self.difference(answer: bytes, to: .get, pieces: pieces, ends: true)
+                #expect(difference == nil, "\(text.debugDescription) cut at \(cut)")
+            }
+        }
+    }
+}
+
+extension [String] {
+    /// As NIOHTTP1 has it, which decodes names and values as UTF-8, each by itself.
+    fileprivate var asText: [String] {
+        map { line in
+            let bytes = line.unicodeScalars.map { UInt8($0.value) }
+            let colon = bytes.firstIndex(of: 0x3A)!
+            let value = String(decoding: bytes[(colon + 2)...], as: UTF8.self)
+            let text = String(decoding: bytes[..<colon], as: UTF8.self) + ": " + value
+            return String(text.utf8.map { Character(UnicodeScalar($0)) })
+        }
+    }
+}
+
+extension ReadRequest {
+    fileprivate var asText: ReadRequest {
+        var copy = self
+        copy.fields = fields.asText
+        copy.trailers = trailers?.asText
+        return copy
+    }
+}
+
+extension ReadAnswer {
+    fileprivate var asText: ReadAnswer {
+        var copy = self
+        copy.fields = fields.asText
+        copy.trailers = trailers?.asText
+        return copy
+    }
+}
