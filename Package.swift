@@ -135,7 +135,10 @@ let package = Package(
             "TaskPod",
             ["TaskPod", "OpenAPI", "HTTP", "Core", nioCore, nioPosix, nioLocks, logging, lifecycle, subprocess]
         ),
-        tests("Gateway", ["Gateway", "Core", "Queue", "Ingress", "Pods", nioCore, nioLocks, logging]),
+        tests(
+            "Gateway",
+            ["Gateway", "Core", "Dispatcher", "Queue", "Ingress", "Pods", nioCore, nioPosix, nioLocks, logging]
+        ),
         tests("Modules", []),
         tests(
             "EndToEnd",

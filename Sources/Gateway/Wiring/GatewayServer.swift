@@ -47,6 +47,12 @@ package final class GatewayServer: Sendable {
         await reloads.tick()
     }
 
+    /// Looks at the files, as once a second.
+    func tick() async { await reloads.tick() }
+
+    /// Returns when everything logged so far was written.
+    package func flushLogs() { logs.flush() }
+
     /// Runs until a graceful shutdown, drains, and closes everything.
     /// - Parameters:
     ///   - signals: Whether SIGTERM, SIGINT and SIGHUP mean this gateway; in tests they do not.

@@ -18,7 +18,8 @@ struct HealthService: Service {
     func tick() async {
         health.report(directory.status.problem, about: "discovery")
         health.report(journal.unavailable?.description, about: "storage")
-        let pods = await dispatcher.podSnapshots().filter { !$0.isGone }
+        // One that was not asked yet is not in trouble.
+        let pods = await dispatcher.podSnapshots().filter { !$0.isGone && ($0.available != nil || $0.failedPolls > 0) }
         let routable = pods.count(where: \.isRoutable)
         let problem = routable == pods.count ? nil : "\(pods.count - routable) of \(pods.count) pods cannot be used now"
         health.report(problem, about: "pods")

@@ -1,0 +1,161 @@
+import Core
+import Dispatcher
+import Foundation
+import Ingress
+import Logging
+import NIOCore
+import NIOPosix
+import Queue
+import Testing
+
+@testable import Gateway
+
+@Suite("The gateway as a whole, without pods")
+struct GatewayServerTests {
+    @Test("It is ready once it runs, ends when it is told to, and leaves the database to the next")
+    func life() async throws {
+        try await withFolder { folder in
+            for _ in 0..<2 {
+                let written = Written()
+                let server = try await open(["--database-path", "\(folder)/n.db"], written)
+                #expect(server.health.report.databaseOpen)
+                try await running(server) { _ in
+                    #expect(server.address.port != 0)
+                }
+                #expect(written.lines.contains { $0.contains("gateway ended") })
+            }
+        }
+    }
+
+    @Test("A database that cannot be is told with its path, and nothing is left open")
+    func database() async throws {
+        let error = await #expect(throws: GatewayError.self) {
+            _ = try await open(["--database-path", "/nowhere/n.db"], Written())
+        }
+        #expect(error?.code == .storage)
+        #expect(error?.message.contains("/nowhere") == true)
+    }
+
+    @Test("A port that is taken is told, and the database is free again")
+    func port() async throws {
+        try await withFolder { folder in
+            let taken = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .bind(host: "127.0.0.1", port: 0).get()
+            let port = taken.localAddress?.port ?? 0
+            let error = await #expect(throws: GatewayError.self) {
+                _ = try await open(["--gateway-port=\(port)", "--database-path=\(folder)/n.db"], Written())
+            }
+            #expect(error?.code == .listen)
+            #expect(error?.message.contains("\(port)") == true)
+            // The operators' port is tried when it runs.
+            let server = try await open(["--admin-port=\(port)", "--database-path=\(folder)/n.db"], Written())
+            let other = await #expect(throws: GatewayError.self) { try await server.run(signals: false) }
+            #expect(other?.code == .listen)
+            try await taken.close()
+        }
+    }
+
+    @Test("A changed file is taken over; a broken one is refused and the last good one stays")
+    func reload() async throws {
+        try await withFolder { folder in
+            let path = "\(folder)/g.yaml"
+            let written = Written()
+            try write("hold_timeout: 3\n", to: path)
+            let server = try await open(["--config", path, "--database-path", "\(folder)/n.db"], written)
+            let parts = server.parts
+            #expect(parts.routes.current.default.holdTimeout.value == .seconds(3))
+
+            try write("hold_timeout: 4\nlog_level: warning\nmax_attempts: 5\nroutes: [{path: /a}]\n", to: path)
+            await server.tick()
+            #expect(parts.routes.current.default.holdTimeout.value == .seconds(4))
+            #expect(parts.routes.current.routes.map(\.id) == ["default", "* /a"])
+            server.flushLogs()
+            #expect(written.lines.contains { $0.contains("changed settings that need a restart keys=max_attempts") })
+
+            try write("hold_timeout: soon\n", to: path)
+            await server.tick()
+            #expect(parts.routes.current.default.holdTimeout.value == .seconds(4))
+            server.flushLogs()
+            let refusals = written.lines.count { $0.contains("the last good one stays") && $0.contains("soon") }
+            #expect(refusals == 1)
+            // It is told once, not once a second.
+            await server.tick()
+            server.flushLogs()
+            #expect(written.lines.count { $0.contains("the last good one stays") } == 1)
+
+            // Asked for, it is read although nothing changed.
+            await server.reload()
+            server.flushLogs()
+            #expect(written.lines.count { $0.contains("the last good one stays") } == 2)
+            await server.close()
+        }
+    }
+
+    @Test("A changed document makes the routes anew, and an operator's hold timeout stays")
+    func document() async throws {
+        try await withFolder { folder in
+            let path = "\(folder)/api.yaml"
+            func text(_ route: String) -> String { "openapi: 3.1.0\npaths: {\(route): {get: {}}}\n" }
+            try write(text("/one"), to: path)
+            let server = try await open(
+                ["--openapi-spec-path", path, "--database-path", "\(folder)/n.db"],
+                Written()
+            )
+            let parts = server.parts
+            #expect(parts.routes.current.routes.map(\.id) == ["default", "GET /one"])
+            try await parts.queue.settings.setHoldTimeout(.seconds(7), for: "GET /two/three")
+            try write(text("/two/three"), to: path)
+            await server.tick()
+            let route = try #require(parts.routes.current.routes.last)
+            #expect(route.id == "GET /two/three")
+            #expect(await parts.dispatcher.holdTimeoutOverride(routeKey: route.key) == .seconds(7))
+            await server.close()
+        }
+    }
+}
+
+// MARK: - Helpers
+
+/// Opens a gateway on any free ports of this machine, with its log in memory.
+private func open(_ arguments: [String], _ written: Written) async throws -> GatewayServer {
+    var flags = arguments
+    for (flag, value) in [
+        ("--gateway-host", "127.0.0.1"), ("--gateway-port", "0"), ("--admin-port", "0"), ("--event-loops", "1"),
+        ("--drain-timeout", "1"),
+    ] where !arguments.contains(where: { $0.hasPrefix(flag) }) {
+        flags.append("\(flag)=\(value)")
+    }
+    let given = flags
+    let read: @Sendable () throws -> LoadedConfiguration = {
+        try LoadedConfiguration.load(arguments: given, environment: [:])
+    }
+    let loaded = try read()
+    let logs = LogOutput(format: .text, level: .info, write: written.write)
+    return try await GatewayServer.open(loaded, logs: logs, descriptorLimit: 1000, reload: read)
+}
+
+/// Runs a gateway until `body` has returned.
+private func running(_ server: GatewayServer, _ body: @Sendable (_ adminPort: Int) async throws -> Void) async throws {
+    let (stream, continuation) = AsyncStream.makeStream(of: Int.self)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await server.run(signals: false) { continuation.yield($0) } }
+        for await port in stream {
+            try await body(port)
+            break
+        }
+        group.cancelAll()
+        while let result = await group.nextResult() { _ = result }
+    }
+    server.flushLogs()
+}
+
+private func write(_ text: String, to path: String) throws {
+    try text.write(toFile: path, atomically: true, encoding: .utf8)
+}
+
+private func withFolder(_ body: (String) async throws -> Void) async throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "gateway-tests-\(UUID())").path
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    try await body(folder)
+}
