@@ -1,4 +1,5 @@
 import Core
+import HTTP
 import NIOCore
 
 /// Writes the heads of a pod's answers.
@@ -21,7 +22,7 @@ enum AnswerHead {
         if status == 200, reason == nil {
             buffer.writeStaticString("200 OK\r\n")
         } else {
-            buffer.writeString("\(status) \(reason ?? Self.reason(status))\r\n")
+            buffer.writeString("\(status) \(reason ?? ReasonPhrase.of(status))\r\n")
         }
         fields(&buffer)
         switch framing {
@@ -29,30 +30,17 @@ enum AnswerHead {
         case .length(let count): buffer.writeString("Content-Length: \(count)\r\n")
         case .chunked: buffer.writeStaticString("Transfer-Encoding: chunked\r\n")
         }
-        if let capacity { buffer.writeString("Neutrino-Capacity: \(capacity)\r\n") }
+        if let capacity {
+            buffer.writeStaticString(ResourceHeader.capacity)
+            buffer.writeStaticString(": ")
+            ResourceHeader.write(capacity, into: &buffer)
+            buffer.writeStaticString("\r\n")
+        }
         if !keepsConnection {
             buffer.writeStaticString("Connection: close\r\n")
         } else if request?.version == .http10 {
             buffer.writeStaticString("Connection: keep-alive\r\n")
         }
         buffer.writeStaticString("\r\n")
-    }
-
-    private static func reason(_ status: Int) -> String {
-        switch status {
-        case 200: "OK"
-        case 201: "Created"
-        case 202: "Accepted"
-        case 204: "No Content"
-        case 400: "Bad Request"
-        case 404: "Not Found"
-        case 405: "Method Not Allowed"
-        case 429: "Too Many Requests"
-        case 500: "Internal Server Error"
-        case 502: "Bad Gateway"
-        case 503: "Service Unavailable"
-        case 504: "Gateway Timeout"
-        default: ""
-        }
     }
 }

@@ -33,11 +33,8 @@ final class ForwardedTask: PodExchange {
         to server: UpstreamServer
     ) -> ForwardedTask? {
         let pod = connection.pod
-        let needs: ResourceVector
-        do throws(ResourceFieldError) {
-            needs = try pod.needs(of: head)
-        } catch {
-            connection.refuse(status: 400, "Neutrino-Resources: \(error)")
+        guard let needs = pod.needs(of: head) else {
+            PodRefusal.writeUnreadableNeeds(to: connection)
             return nil
         }
         do throws(AdmissionLedger.Refusal) {
@@ -117,7 +114,7 @@ final class ForwardedTask: PodExchange {
     /// The head as the server gets it: the end-to-end fields, and the body framed anew.
     private func requestHead() -> ByteBuffer {
         var fields = head.fields
-        fields.removeHopByHop()
+        HeaderRules.removeHopByHop(&fields)
         fields.removeAll { name, _ in name.equalsIgnoringCase("content-length") || name.equalsIgnoringCase("expect") }
         var bytes = ByteBuffer()
         bytes.reserveCapacity(fields.byteCount + head.target.readableBytes + 128)
@@ -145,9 +142,8 @@ final class ForwardedTask: PodExchange {
         guard let upstream, bytes.readableBytes > 0 else { return }
         guard framing == .chunked else { return upstream.send(.bytes(bytes)) }
         var chunk = ByteBuffer()
-        chunk.reserveCapacity(bytes.readableBytes + 16)
-        chunk.writeString(String(bytes.readableBytes, radix: 16))
-        chunk.writeStaticString("\r\n")
+        chunk.reserveCapacity(bytes.readableBytes + 20)
+        MessageWriter.writeChunkStart(size: bytes.readableBytes, into: &chunk)
         chunk.writeImmutableBuffer(bytes)
         chunk.writeStaticString("\r\n")
         upstream.send(.bytes(chunk))
@@ -164,9 +160,8 @@ final class ForwardedTask: PodExchange {
     private func sendEnd(_ trailers: HeaderFields?) {
         requestIsSent = true
         guard framing == .chunked else { return }
-        var end = ByteBuffer(staticString: "0\r\n")
-        trailers?.write(into: &end)
-        end.writeStaticString("\r\n")
+        var end = ByteBuffer()
+        MessageWriter.writeLastChunk(trailers: trailers, into: &end)
         upstream?.send(.bytes(end))
     }
 
@@ -256,10 +251,10 @@ extension ForwardedTask: UpstreamReceiver {
         answerHasBegun = true
         guard let connection else { return }
         var fields = head.fields
-        fields.removeHopByHop()
+        HeaderRules.removeHopByHop(&fields)
         // An answer to HEAD and a 304 may tell the length of a body that does not follow.
         if framing != .none { fields.removeAll(named: "content-length") }
-        fields.removeAll(named: "neutrino-capacity")
+        fields.removeAll(named: ResourceHeader.capacity)
         connection.begin(
             status: head.status,
             reason: head.reason,

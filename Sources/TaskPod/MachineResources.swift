@@ -20,7 +20,7 @@ package struct MachineResources: Sendable {
     /// Thousandths of a CPU: the smallest quota (`cpu.max`) of the process's cgroup and those above it, else the machine's cores.
     package var cpus: Int64 {
         let quotas = cgroupFolders.compactMap { folder -> Int64? in
-            guard let words = text(folder + "/cpu.max")?.split(separator: " "), words.count == 2,
+            guard let words = text(folder + "/cpu.max")?.split(whereSeparator: \.isWhitespace), words.count == 2,
                 let quota = Double(words[0]), let period = Double(words[1]), quota > 0, period > 0
             else { return nil }
             return Int64(min(quota / period, ResourceVector.maximumUnits) * 1000)

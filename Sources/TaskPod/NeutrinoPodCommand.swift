@@ -27,7 +27,10 @@ package struct NeutrinoPodCommand: AsyncParsableCommand {
     var host: String?
     @Option(help: "Port to listen on, 0 for any that is free; the address is printed. (default: 8080)")
     var port: String?
-    @Option(help: "What it is called in answers and stats. (default: the machine's name and the port)")
+    @Option(
+        help:
+            "What it is called in answers and stats. (default: the machine's name and the port, or the process's number)"
+    )
     var name: String?
     @Option(help: "CPUs, fractions allowed. (default: what cgroup v2 allows, else the machine's)")
     var cpus: String?
@@ -97,21 +100,28 @@ package struct NeutrinoPodCommand: AsyncParsableCommand {
         let server = try await TaskPodServer.start(configuration, group: group, logger: logger)
         print("neutrino-pod \(server.name) on http://\(configuration.host):\(server.port), \(configuration.total)")
         fflush(nil)
-        await withTaskGroup(of: Void.self) { tasks in
-            var isDraining = false
-            for await signal in signals {
-                guard !isDraining else {
-                    logger.warning("Ending at once", metadata: ["signal": "\(signal)"])
-                    await server.stop()
-                    break
-                }
-                isDraining = true
+        // Signals can be iterated over once only, but the second is awaited elsewhere than the first.
+        let (received, continuation) = AsyncStream.makeStream(of: String.self, bufferingPolicy: .bufferingNewest(2))
+        await withTaskGroup(of: Bool.self) { tasks in
+            tasks.addTask {
+                for await signal in signals { continuation.yield("\(signal)") }
+                return true
+            }
+            for await signal in received {
                 logger.info("Finishing what runs", metadata: ["signal": "\(signal)"])
-                tasks.addTask {
-                    await server.drain()
-                    // Wakes the loop over the signals, whatever it waits for.
-                    kill(getpid(), SIGTERM)
-                }
+                break
+            }
+            tasks.addTask {
+                await server.drain()
+                return true
+            }
+            tasks.addTask {
+                for await _ in received { return false }
+                return true
+            }
+            if await tasks.next() == false {
+                logger.warning("Ending at once", metadata: ["running": "\(server.statistics().running)"])
+                await server.stop()
             }
             tasks.cancelAll()
         }

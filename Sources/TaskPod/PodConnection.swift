@@ -41,6 +41,8 @@ final class PodConnection: ChannelInboundHandler {
         self.pod = pod
         self.flow = flow
         self.makeExchange = makeExchange
+        // One that is accepted while the pod drains is not told by an event.
+        keepsConnection = !pod.isDraining
     }
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
@@ -67,9 +69,8 @@ final class PodConnection: ChannelInboundHandler {
             keepsConnection = false
             let isAnswered = if case .none = answer { false } else { true }
             leave()
-            guard !isAnswered else { return close() }
-            requestHasEnded = true
-            refuse(status: error.status, error.description)
+            if !isAnswered { refuse(status: error.status, error.description) }
+            close()
         }
     }
 
@@ -118,7 +119,7 @@ final class PodConnection: ChannelInboundHandler {
     func writeContinue() {
         guard awaitsContinue else { return }
         awaitsContinue = false
-        context.writeAndFlush(wrapOutboundOut(ByteBuffer(staticString: "HTTP/1.1 100 Continue\r\n\r\n")), promise: nil)
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer(staticString: MessageWriter.continueBytes)), promise: nil)
     }
 
     /// Whether bytes that are written leave soon.
@@ -201,8 +202,7 @@ final class PodConnection: ChannelInboundHandler {
         guard case .body(let framing, isSent: true) = answer, bytes.readableBytes > 0 else { return }
         guard framing == .chunked else { return context.write(wrapOutboundOut(bytes), promise: nil) }
         var line = context.channel.allocator.buffer(capacity: 16)
-        line.writeString(String(bytes.readableBytes, radix: 16))
-        line.writeStaticString("\r\n")
+        MessageWriter.writeChunkStart(size: bytes.readableBytes, into: &line)
         context.write(wrapOutboundOut(line), promise: nil)
         context.write(wrapOutboundOut(bytes), promise: nil)
         context.write(wrapOutboundOut(ByteBuffer(staticString: "\r\n")), promise: nil)
@@ -213,9 +213,8 @@ final class PodConnection: ChannelInboundHandler {
     /// The answer is whole.
     func end(trailers: HeaderFields? = nil) {
         if case .body(.chunked, isSent: true) = answer {
-            var buffer = ByteBuffer(staticString: "0\r\n")
-            trailers?.write(into: &buffer)
-            buffer.writeStaticString("\r\n")
+            var buffer = ByteBuffer()
+            MessageWriter.writeLastChunk(trailers: trailers, into: &buffer)
             context.write(wrapOutboundOut(buffer), promise: nil)
         }
         context.flush()

@@ -2,6 +2,14 @@ import Core
 
 /// The answers of a pod that does not take a task.
 enum PodRefusal {
+    /// 400: nobody can say what the request needs.
+    static func writeUnreadableNeeds(to connection: PodConnection) {
+        connection.refuse(
+            status: 400,
+            "Neutrino-Resources cannot be read; a dictionary (RFC 9651) such as \(ResourceVector(cpus: 1000, gpus: 500, memory: 16000)) can"
+        )
+    }
+
     static func write(_ refusal: AdmissionLedger.Refusal, needs: ResourceVector, to connection: PodConnection) {
         let pod = connection.pod
         let ledger = pod.snapshot()

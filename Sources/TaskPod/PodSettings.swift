@@ -60,7 +60,7 @@ struct PodSettings {
             }
         }
         configuration.work = try work()
-        configuration.name = value("name") ?? "\(Self.machineName()):\(configuration.port)"
+        configuration.name = value("name") ?? Self.defaultName(port: configuration.port)
         return configuration
     }
 
@@ -147,9 +147,11 @@ struct PodSettings {
         return choice
     }
 
-    private static func machineName() -> String {
+    /// The machine's name (in Kubernetes the pod's) and what tells several on it apart.
+    private static func defaultName(port: Int) -> String {
         var bytes = [CChar](repeating: 0, count: 256)
-        guard gethostname(&bytes, bytes.count - 1) == 0 else { return "pod" }
-        return bytes.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+        let isNamed = gethostname(&bytes, bytes.count - 1) == 0
+        let machine = isNamed ? bytes.withUnsafeBufferPointer { String(cString: $0.baseAddress!) } : "pod"
+        return port == 0 ? "\(machine)-\(getpid())" : "\(machine):\(port)"
     }
 }

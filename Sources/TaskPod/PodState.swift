@@ -30,23 +30,16 @@ final class PodState: Sendable {
     }
 
     /// What a request needs: `Neutrino-Resources`, else the document, else the default. OPTIONS needs nothing.
-    func needs(of head: RequestHead) throws(ResourceFieldError) -> ResourceVector {
-        let field = try neededByField(head)
-        if let field { return field }
+    /// - Returns: nil where the field is there and cannot be read.
+    func needs(of head: RequestHead) -> ResourceVector? {
+        if head.fields.contains(ResourceHeader.resources) {
+            return ResourceHeader.read(ResourceHeader.resources, from: head.fields)
+        }
         if let operations {
             let found = head.target.withUnsafeReadableBytes { operations.match($0, method: head.method) }
             if let found { return found }
         }
         return head.method == .options ? .zero : configuration.defaultNeeds
-    }
-
-    private func neededByField(_ head: RequestHead) throws(ResourceFieldError) -> ResourceVector? {
-        var needs: ResourceVector?
-        try head.fields.forEach { name, value throws(ResourceFieldError) in
-            guard name.equalsIgnoringCase("neutrino-resources") else { return }
-            needs = try ResourceField.read(value, over: needs ?? configuration.defaultNeeds)
-        }
-        return needs
     }
 
     // MARK: The ledger

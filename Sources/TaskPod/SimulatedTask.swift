@@ -25,15 +25,13 @@ final class SimulatedTask: PodExchange {
 
     /// Begins a task, or answers 400 and returns nil.
     static func make(_ connection: PodConnection, _ head: RequestHead, _ framing: BodyFraming) -> SimulatedTask? {
+        guard let needs = connection.pod.needs(of: head) else {
+            PodRefusal.writeUnreadableNeeds(to: connection)
+            return nil
+        }
         do throws(TaskOptionError) {
             let options = try TaskOptions.read(head.target)
-            let needs: ResourceVector
-            do throws(ResourceFieldError) {
-                needs = try connection.pod.needs(of: head)
-            } catch {
-                throw TaskOptionError("Neutrino-Resources: \(error)")
-            }
-            if framing != .none { connection.writeContinue() }
+            connection.writeContinue()
             return SimulatedTask(connection, head, options, needs)
         } catch {
             connection.refuse(status: 400, error.description)

@@ -1,4 +1,5 @@
 package import Core
+import Glibc
 import HTTP
 package import Logging
 import NIOConcurrencyHelpers
@@ -42,7 +43,8 @@ package final class TaskPodServer: Sendable {
             return TaskPodServer(configuration, state, listener, connections, upstream, logger)
         } catch {
             state.forget()
-            throw TaskPodError(.bind, "cannot listen on \(configuration.host):\(configuration.port): \(error)")
+            let cause = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
+            throw TaskPodError(.bind, "cannot listen on \(configuration.host):\(configuration.port): \(cause)")
         }
     }
 
@@ -113,6 +115,7 @@ package final class TaskPodServer: Sendable {
     package func drain() async {
         let idle = state.drain()
         connections.drain()
+        // Also where it is stopped meanwhile.
         try? await idle.get()
         try? await listener.close()
         upstream?.stop()
@@ -132,6 +135,7 @@ package final class TaskPodServer: Sendable {
         let closed = connections.whenEmpty(on: listener.eventLoop)
         connections.close()
         try? await closed.get()
+        state.forget()
     }
 }
 
