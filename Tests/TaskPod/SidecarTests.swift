@@ -9,27 +9,34 @@ import Testing
 
 @Suite("A sidecar")
 struct SidecarTests {
-    /// A sidecar in front of a port, once it is ready.
+    /// A sidecar before a port of this machine.
+    private func sidecar(
+        _ port: Int,
+        _ change: (inout TaskPodConfiguration, inout UpstreamConfiguration) -> Void = { _, _ in }
+    ) -> TaskPodConfiguration {
+        configured { configuration in
+            var upstream = UpstreamConfiguration(host: "127.0.0.1", port: port)
+            change(&configuration, &upstream)
+            configuration.work = .upstream(upstream)
+        }
+    }
+
+    /// Runs a test against a sidecar, once its server is ready.
     private func withSidecar<Result>(
-        before port: Int,
-        isReady: Bool = true,
-        _ configure: (inout TaskPodConfiguration, inout UpstreamConfiguration) -> Void = { _, _ in },
+        _ configuration: TaskPodConfiguration,
         _ body: (TaskPodServer, any EventLoopGroup) async throws -> Result
     ) async throws -> Result {
-        try await withPod({
-            var upstream = UpstreamConfiguration(host: "127.0.0.1", port: port)
-            configure(&$0, &upstream)
-            $0.work = .upstream(upstream)
-        }) { server, group in
-            if isReady { #expect(try await eventually { server.free != .zero }) }
+        try await withPod(configuration) { server, group in
+            let isReady = try await eventually { server.free != .zero }
+            #expect(isReady)
             return try await body(server, group)
         }
     }
 
     @Test("passes requests and answers on in both directions, and keeps its own account")
     func passes() async throws {
-        try await withPod({ $0.name = "behind" }) { behind, _ in
-            try await withSidecar(before: behind.port) { server, group in
+        try await withPod(configured { $0.name = "behind" }) { behind, _ in
+            try await withSidecar(sidecar(behind.port)) { server, group in
                 let answer = try await request(
                     server,
                     .post,
@@ -64,7 +71,7 @@ struct SidecarTests {
     @Test("a large body passes, with its length and in chunks", arguments: [true, false])
     func upload(_ hasLength: Bool) async throws {
         try await withPod { behind, _ in
-            try await withSidecar(before: behind.port) { server, group in
+            try await withSidecar(sidecar(behind.port)) { server, group in
                 let client = try await TestClient(port: server.port, group: group)
                 let (count, size) = (80, 100_000)
                 let piece = ByteBuffer(repeating: 0x61, count: size)
@@ -91,7 +98,7 @@ struct SidecarTests {
     @Test("a slow reader holds the server back instead of filling the memory")
     func backpressure() async throws {
         try await withPod { behind, _ in
-            try await withSidecar(before: behind.port) { server, group in
+            try await withSidecar(sidecar(behind.port)) { server, group in
                 let slow = try await TestClient(port: server.port, group: group)
                 try await slow.channel.setOption(.autoRead, value: false).get()
                 // More than the sockets on the way hold (Linux lets each grow to 4 or 6 MB).
@@ -122,7 +129,7 @@ struct SidecarTests {
     @Test("admits what fits and answers 503 to the rest, which the server never sees")
     func admission() async throws {
         try await withPod { behind, _ in
-            try await withSidecar(before: behind.port, { configuration, _ in configuration.workers = 2 }) { server, _ in
+            try await withSidecar(sidecar(behind.port) { configuration, _ in configuration.workers = 2 }) { server, _ in
                 let statuses = try await withThrowingTaskGroup(of: Int.self) { tasks in
                     for _ in 0..<20 { tasks.addTask { try await request(server, .get, "/a?ms=30").status } }
                     return try await tasks.reduce(into: []) { $0.append($1) }
@@ -141,7 +148,7 @@ struct SidecarTests {
     func cancelGrace() async throws {
         try await withPod { behind, _ in
             for (grace, outlives) in [(TimeAmount.seconds(60), true), (.milliseconds(50), false), (.zero, false)] {
-                try await withSidecar(before: behind.port, { $1.cancelGrace = grace }) { server, group in
+                try await withSidecar(sidecar(behind.port) { $1.cancelGrace = grace }) { server, group in
                     let (completed, cancelled) = (behind.statistics().completed, behind.statistics().cancelled)
                     let client = try await TestClient(port: server.port, group: group)
                     client.send(.get, "/a?ms=250")
@@ -161,14 +168,14 @@ struct SidecarTests {
     func readiness() async throws {
         // A port that nobody listens on.
         let port = try await withPod { server, _ in server.port }
-        try await withSidecar(before: port, isReady: false, { $1.readyPath = "/health" }) { server, group in
+        try await withPod(sidecar(port) { $1.readyPath = "/health" }) { server, group in
             let capacity = try await request(server, .get, "/capacity")
             #expect(capacity.text.hasPrefix(#"{"available_cpus":0,"#))
             #expect(try await request(server, .get, "/health").status == 503)
             let refused = try await request(server, .get, "/a")
             #expect(refused.status == 503)
             #expect(refused.text.contains("the server behind this pod is not ready"))
-            try await withPod({ $0.port = port }) { behind, _ in
+            try await withPod(configured { $0.port = port }) { behind, _ in
                 let isReady = try await eventually { server.free != .zero }
                 #expect(isReady)
                 let answer = try await request(server, .get, "/a")
@@ -189,7 +196,7 @@ struct SidecarTests {
     )
     func breaks(_ query: String, _ status: Int, _ isBroken: Bool) async throws {
         try await withPod { behind, _ in
-            try await withSidecar(before: behind.port) { server, _ in
+            try await withSidecar(sidecar(behind.port)) { server, _ in
                 let answer = try await request(server, .get, "/a?\(query)")
                 #expect(answer.status == status)
                 #expect((answer.broken != nil) == isBroken)
@@ -202,7 +209,7 @@ struct SidecarTests {
     @Test("an answer that the end of the connection delimits becomes a whole one")
     func untilClose() async throws {
         let scripted = try await ScriptedServer(answer: "HTTP/1.0 200 OK\r\nX-A: 1\r\n\r\nhello", thenCloses: true)
-        try await withSidecar(before: scripted.port) { server, _ in
+        try await withSidecar(sidecar(scripted.port)) { server, _ in
             let answer = try await request(server, .get, "/a")
             #expect(answer.text == "hello")
             #expect(answer.broken == nil && answer.keepAlive)
@@ -218,7 +225,7 @@ struct SidecarTests {
             answer: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\(isKept ? "" : "Connection: close\r\n")\r\nok",
             thenCloses: !isKept
         )
-        try await withSidecar(before: scripted.port) { server, group in
+        try await withSidecar(sidecar(scripted.port)) { server, group in
             // One was made to see whether the server is there.
             #expect(try await eventually { scripted.connections == 1 })
             let client = try await TestClient(port: server.port, group: group)
@@ -248,7 +255,7 @@ struct SidecarTests {
         let line = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
         let words = line.split(separator: " ")
         let port = try #require(words.firstIndex(of: "port").flatMap { Int(words[$0 + 1]) }, "\(line)")
-        try await withSidecar(before: port, { $1.readyPath = "/" }) { server, group in
+        try await withSidecar(sidecar(port) { $1.readyPath = "/" }) { server, group in
             #expect(try await request(server, .get, "/nothing").status == 404)
             let client = try await TestClient(port: server.port, group: group)
             for _ in 0..<3 {

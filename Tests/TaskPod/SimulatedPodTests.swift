@@ -11,7 +11,7 @@ import Testing
 struct SimulatedPodTests {
     @Test("tells what a task saw: needs, id, body and its hash")
     func report() async throws {
-        try await withPod({ $0.name = "a" }) { server, _ in
+        try await withPod(configured { $0.name = "a" }) { server, _ in
             let answer = try await request(
                 server,
                 .post,
@@ -40,7 +40,7 @@ struct SimulatedPodTests {
     func needs() async throws {
         let yaml = "openapi: 3.0.0\npaths: {'/gpu/{id}': {post: {x-neutrino-resources: {num_gpus: 2}}}}"
         let document = try OpenAPIDocument.parse(Array(yaml.utf8), file: "a.yaml")
-        try await withPod({ $0.document = document }) { server, _ in
+        try await withPod(configured { $0.document = document }) { server, _ in
             func needs(_ method: RequestMethod, _ path: String, _ field: String? = nil) async throws -> String {
                 let text = try await request(server, method, path, field.map { [("neutrino-resources", $0)] } ?? [])
                     .text
@@ -84,7 +84,7 @@ struct SimulatedPodTests {
 
     @Test("capacity follows what runs, and is whole again once an answer is read")
     func capacity() async throws {
-        try await withPod({ $0.workers = 3 }) { server, group in
+        try await withPod(configured { $0.workers = 3 }) { server, group in
             let client = try await TestClient(port: server.port, group: group)
             client.send(.get, "/x?fail=stall", [("Neutrino-Resources", "cpus=2.5, gpus=1, memory_gb=8")])
             #expect(try await eventually { server.statistics().running == 1 })
@@ -105,10 +105,12 @@ struct SimulatedPodTests {
 
     @Test("the nested form lists workers with their shares")
     func nested() async throws {
-        try await withPod({
-            $0.workers = 2
-            $0.capacityForm = .nested
-        }) { server, _ in
+        try await withPod(
+            configured {
+                $0.workers = 2
+                $0.capacityForm = .nested
+            }
+        ) { server, _ in
             let text = try await request(server, .get, "/capacity").text
             #expect(
                 text == #"{"total":{"cpus":8,"gpus":2,"memory_gb":32},"available":{"cpus":8,"gpus":2,"memory_gb":32},"#
@@ -244,18 +246,15 @@ struct SimulatedPodTests {
         }
     }
 
-    @Test("while it drains it takes nothing, reports nothing free and finishes what runs")
-    func drain() async throws {
+    @Test("while it drains it takes nothing and reports nothing free")
+    func drainRefuses() async throws {
         try await withPod { server, group in
             let idle = try await TestClient(port: server.port, group: group)
             idle.send(.get, "/x")
             #expect(try await idle.answer().keepAlive)
             let running = try await TestClient(port: server.port, group: group)
-            running.send(.get, "/x?events=2&interval_ms=300")
-            guard case .head = try await running.next() else {
-                Issue.record("no answer began")
-                return
-            }
+            running.send(.get, "/x?fail=stall")
+            #expect(try await eventually { server.statistics().running == 1 })
             async let drained: Void = server.drain()
             // An idle connection is closed at once.
             await #expect(throws: TestClient.Closed.self) { try await idle.next() }
@@ -266,12 +265,24 @@ struct SimulatedPodTests {
             #expect(refused.status == 503)
             #expect(refused.text.contains("the pod is shutting down"))
             #expect(try await request(server, .get, "/health").status == 503)
-            var events = 0
-            while case .body = try await running.next() { events += 1 }
-            #expect(events >= 2)
+            await running.close()
             await drained
-            #expect(server.statistics().completed == 2)
             await #expect(throws: (any Error).self) { try await TestClient(port: server.port, group: group) }
+        }
+    }
+
+    @Test("while it drains it finishes what runs, to the last byte")
+    func drainFinishes() async throws {
+        try await withPod { server, group in
+            let running = try await TestClient(port: server.port, group: group)
+            running.send(.get, "/x?ms=100&bytes=3000000")
+            #expect(try await eventually { server.statistics().running == 1 })
+            async let drained: Void = server.drain()
+            let answer = try await running.answer()
+            #expect(answer.body.readableBytes == 3_000_000)
+            #expect(!answer.keepAlive)
+            await drained
+            #expect(server.statistics().completed == 1)
         }
     }
 

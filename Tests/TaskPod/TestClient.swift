@@ -129,15 +129,20 @@ final class PartQueue: Sendable {
     }
 }
 
-/// Runs a test against pods, and stops what it started.
+/// A pod of 8 CPUs, 2 GPUs and 32 GB, changed.
+func configured(_ change: (inout TaskPodConfiguration) -> Void = { _ in }) -> TaskPodConfiguration {
+    var configuration = TaskPodConfiguration()
+    configuration.total = ResourceVector(cpus: 8000, gpus: 2000, memory: 32_000)
+    change(&configuration)
+    return configuration
+}
+
+/// Runs a test against a pod, and stops it.
 func withPod<Result>(
-    _ configure: (inout TaskPodConfiguration) -> Void = { _ in },
+    _ configuration: TaskPodConfiguration = configured(),
     _ body: (TaskPodServer, any EventLoopGroup) async throws -> Result
 ) async throws -> Result {
     let group = MultiThreadedEventLoopGroup.singleton
-    var configuration = TaskPodConfiguration()
-    configuration.total = ResourceVector(cpus: 8000, gpus: 2000, memory: 32_000)
-    configure(&configuration)
     let server = try await TaskPodServer.start(configuration, group: group)
     do {
         let result = try await body(server, group)
