@@ -137,7 +137,10 @@ let package = Package(
         ),
         tests(
             "Gateway",
-            ["Gateway", "Core", "Dispatcher", "Queue", "Ingress", "Pods", nioCore, nioPosix, nioLocks, logging]
+            [
+                "Gateway", "Core", "Dispatcher", "OpenAPI", "Queue", "Ingress", "Pods", nioCore, nioPosix, nioLocks,
+                logging,
+            ]
         ),
         tests("Modules", []),
         tests(

@@ -1,3 +1,4 @@
+import OpenAPI
 import Testing
 
 @testable import Gateway
@@ -5,7 +6,7 @@ import Testing
 @Suite("What check prints")
 struct CheckReportTests {
     private func report(_ loaded: LoadedConfiguration, _ findings: [EnvironmentFinding] = []) throws -> [String] {
-        let routes = try RouteSource(loaded).read()
+        let routes = Result { () throws(GatewayError) in try RouteSource(loaded).read() }
         return CheckReport(loaded: loaded, routes: routes, findings: findings).text.split(
             separator: "\n",
             omittingEmptySubsequences: false
@@ -75,11 +76,24 @@ struct CheckReportTests {
         #expect(findings.contains { $0.message == "gateway_port: 127.0.0.1 port 0 is free" })
     }
 
-    @Test("A document that cannot be read stops with file and cause")
+    @Test("A document that cannot be read is a problem with file and cause, and the rest is printed")
     func document() throws {
-        let loaded = try load(["--openapi-spec-path", "/nowhere/api.yaml"])
-        let error = try #require(throws: GatewayError.self) { try RouteSource(loaded).read() }
-        #expect(error.code == .configuration)
-        #expect(error.message.hasPrefix("openapi_spec_path: /nowhere/api.yaml: "))
+        let lines = try report(try load(["--openapi-spec-path", "/nowhere/api.yaml"]))
+        #expect(lines.contains("  openapi_spec_path     /nowhere/api.yaml            flag --openapi-spec-path"))
+        #expect(!lines.contains("Routes"))
+        let problem = try #require(lines.firstIndex(of: "Problems"))
+        #expect(lines[problem + 1].hasPrefix("  openapi_spec_path: /nowhere/api.yaml: it cannot be read"))
+    }
+
+    @Test("A document's routes are there, and what is likely a mistake in it is a warning")
+    func warnings() throws {
+        let text = "openapi: 3.1.0\npaths: {/a: {get: {x-neutrino-holdtimeout: 3}}}\n"
+        let document = try OpenAPIDocument.parse(Array(text.utf8), file: "api.yaml")
+        let routes = try RouteSource(try load(), embedded: document).read()
+        let report = CheckReport(loaded: try load(), routes: .success(routes), findings: [])
+        #expect(!report.hasProblems)
+        #expect(report.text.contains("\n  GET /a   cpus=1"))
+        #expect(report.text.contains("Checked\n  openapi_spec_path: api.yaml: OpenAPI 3.1.0, 1 operation\n"))
+        #expect(report.text.contains("Warnings\n  "))
     }
 }

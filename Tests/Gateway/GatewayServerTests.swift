@@ -65,12 +65,19 @@ struct GatewayServerTests {
             let parts = server.parts
             #expect(parts.routes.current.default.holdTimeout.value == .seconds(3))
 
-            try write("hold_timeout: 4\nlog_level: warning\nmax_attempts: 5\nroutes: [{path: /a}]\n", to: path)
+            try write("hold_timeout: 4\nlog_level: notice\nmax_attempts: 5\nroutes: [{path: /a}]\n", to: path)
             await server.tick()
             #expect(parts.routes.current.default.holdTimeout.value == .seconds(4))
             #expect(parts.routes.current.routes.map(\.id) == ["default", "* /a"])
             server.flushLogs()
             #expect(written.lines.contains { $0.contains("changed settings that need a restart keys=max_attempts") })
+
+            // Still waiting for the same restart: not told again.
+            try write("hold_timeout: 4\nmax_attempts: 5\nroutes: [{path: /a}, {path: /b}]\n", to: path)
+            await server.tick()
+            #expect(parts.routes.current.routes.count == 3)
+            server.flushLogs()
+            #expect(written.lines.count { $0.contains("need a restart") } == 1)
 
             try write("hold_timeout: soon\n", to: path)
             await server.tick()

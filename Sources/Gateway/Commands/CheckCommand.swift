@@ -16,9 +16,11 @@ struct CheckCommand: AsyncParsableCommand {
     func run() async throws {
         try await reporting {
             let loaded = try options.load()
-            let routes = try RouteSource(loaded).read()
-            let findings = await EnvironmentCheck(loaded).run()
-            let report = CheckReport(loaded: loaded, routes: routes, findings: findings)
+            let report = CheckReport(
+                loaded: loaded,
+                routes: Result { () throws(GatewayError) in try RouteSource(loaded).read() },
+                findings: await EnvironmentCheck(loaded).run()
+            )
             StandardStream.output.write(report.text)
             if report.hasProblems {
                 throw GatewayError(.configuration, "the configuration cannot be run with: see the problems above")

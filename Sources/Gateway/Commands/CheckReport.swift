@@ -4,10 +4,24 @@ import Ingress
 /// What `check` prints: every key with its value and its origin, the routes, what was found. Secrets are masked.
 struct CheckReport {
     var loaded: LoadedConfiguration
-    var routes: RouteSource.Result
+    /// The routes, or why there are none.
+    var routes: Result<RouteSource.Routes, GatewayError>
+    /// What was found in the process's surroundings.
     var findings: [EnvironmentFinding]
 
-    var hasProblems: Bool { findings.contains { $0.kind == .problem } }
+    var hasProblems: Bool { allFindings.contains { $0.kind == .problem } }
+
+    /// Those of the routes first.
+    private var allFindings: [EnvironmentFinding] {
+        switch routes {
+        case .success(let routes):
+            let document = routes.document.map { EnvironmentFinding(kind: .good, message: "openapi_spec_path: \($0)") }
+            let warnings = routes.warnings.map { EnvironmentFinding(kind: .warning, message: $0) }
+            return [document].compactMap { $0 } + warnings + findings
+        case .failure(let error):
+            return [EnvironmentFinding(kind: .problem, message: error.message)] + findings
+        }
+    }
 
     var text: String {
         var lines = ["neutrino-gateway \(ProgramVersion.current)"]
@@ -22,24 +36,27 @@ struct CheckReport {
                 }
             )
         }
-        lines += ["", "Routes"]
-        lines += table(
-            routes.table.routes.map { route in
-                [
-                    route.id, "\(route.needs) (\(route.needsSource.rawValue))",
-                    "hold \(Self.setting(route.holdTimeout, DurationText.format))",
-                    "request \(Self.setting(route.requestTimeout, DurationText.format))",
-                    "retry \(Self.setting(route.retry, \.rawValue))",
-                ]
-            }
-        )
-        for (kind, heading) in [
-            (EnvironmentFinding.Kind.good, "Checked"), (.warning, "Warnings"), (.problem, "Problems"),
-        ] {
-            let found = (kind == .warning ? routes.warnings : []) + findings.filter { $0.kind == kind }.map(\.message)
-            if !found.isEmpty { lines += ["", heading] + found.map { "  \($0)" } }
+        if case .success(let routes) = routes {
+            lines += ["", "Routes"] + table(routes.table.routes.map(Self.row))
+        }
+        let headings: [(EnvironmentFinding.Kind, String)] = [
+            (.good, "Checked"), (.warning, "Warnings"), (.problem, "Problems"),
+        ]
+        for (kind, heading) in headings {
+            let found = allFindings.filter { $0.kind == kind }
+            if !found.isEmpty { lines += ["", heading] + found.map { "  \($0.message)" } }
         }
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static func row(of route: Route) -> [String] {
+        [
+            route.id,
+            "\(route.needs) (\(route.needsSource.rawValue))",
+            "hold \(setting(route.holdTimeout, DurationText.format))",
+            "request \(setting(route.requestTimeout, DurationText.format))",
+            "retry \(setting(route.retry, \.rawValue))",
+        ]
     }
 
     private static func value(of definition: SettingDefinition, in settings: GatewaySettings) -> String {

@@ -170,7 +170,7 @@ extension GatewayServer {
                 "gateway started",
                 metadata: [
                     "version": "\(ProgramVersion.current)",
-                    "address": "\(address)",
+                    "address": "\(address.ipAddress ?? ""):\(address.port ?? 0)",
                     "database": "\(loaded.settings.databasePath)",
                     "pods": "\(loaded.settings.staticBackends.count)",
                     "routes": "\(table.routes.count)",

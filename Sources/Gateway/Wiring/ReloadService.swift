@@ -15,7 +15,11 @@ actor ReloadService: Service {
     private let ticks: AsyncStream<Void>
     private let logs: LogOutput
     private let logger: Logger
+    /// What the parts were made from: what a key that needs a restart still is.
+    private let started: LoadedConfiguration
     private var current: LoadedConfiguration
+    /// Told already.
+    private var waitingForRestart: [String] = []
     private var stamps: [String: FileStamp] = [:]
     private let requested = NIOLockedValueBox(false)
 
@@ -34,6 +38,7 @@ actor ReloadService: Service {
         self.read = read
         self.logs = logs
         logger = logs.logger("reload")
+        started = parts.loaded
         current = parts.loaded
         stamps = Self.stamps(of: parts.loaded)
     }
@@ -65,6 +70,7 @@ actor ReloadService: Service {
             let plan = ReloadPlan(from: current, to: new)
             let routes = try RouteSource(new, book: parts.routes, embedded: parts.embedded).read()
             await apply(plan, routes)
+            tellWhatWaits(ReloadPlan(from: started, to: new).needsRestart)
             current = new
             stamps = Self.stamps(of: new)
         } catch {
@@ -72,21 +78,26 @@ actor ReloadService: Service {
         }
     }
 
-    private func apply(_ plan: ReloadPlan, _ routes: RouteSource.Result) async {
+    private func apply(_ plan: ReloadPlan, _ routes: RouteSource.Routes) async {
         if let level = plan.logLevel { logs.level = level }
         await parts.dispatcher.adopt(routes.table, overrides: parts.queue.settings.holdTimeouts)
         if let backends = plan.backends { parts.discovery.update(backends) }
         for warning in routes.warnings { logger.warning("OpenAPI document", metadata: ["warning": "\(warning)"]) }
-        if !plan.needsRestart.isEmpty {
-            logger.warning(
-                "changed settings that need a restart",
-                metadata: ["keys": "\(plan.needsRestart.joined(separator: ","))"]
-            )
-        }
         var facts: Logger.Metadata = ["routes": "\(routes.table.routes.count)"]
         if let backends = plan.backends { facts["pods"] = "\(backends.count)" }
         if let level = plan.logLevel { facts["log_level"] = "\(level)" }
         logger.info("configuration re-read", metadata: facts)
+    }
+
+    /// Once for each change, and again when all are back at what they were.
+    private func tellWhatWaits(_ keys: [String]) {
+        guard keys != waitingForRestart else { return }
+        waitingForRestart = keys
+        if keys.isEmpty {
+            logger.info("no changed setting needs a restart any more")
+        } else {
+            logger.warning("changed settings that need a restart", metadata: ["keys": "\(keys.joined(separator: ","))"])
+        }
     }
 
     private static func stamps(of loaded: LoadedConfiguration) -> [String: FileStamp] {

@@ -4,11 +4,11 @@ import OpenAPI
 /// Reads what routes are made of: the OpenAPI document, the configuration's `routes:` and its defaults.
 struct RouteSource {
     /// What was read, as one table.
-    struct Result {
+    struct Routes {
         var table: RouteTable
         /// What is likely a mistake, in words.
         var warnings: [String]
-        /// `openapi.yaml: 3.1.0, 12 operations`; nil without a document.
+        /// `openapi.yaml: OpenAPI 3.1.0, 12 operations`; nil without a document.
         var document: String?
     }
 
@@ -27,7 +27,7 @@ struct RouteSource {
 
     /// Reads the document and makes the table.
     /// - Throws: ``GatewayError`` with file, place and cause; the book keeps the last good table.
-    func read() throws(GatewayError) -> Result {
+    func read() throws(GatewayError) -> Routes {
         var document = embedded
         if let path = loaded.settings.openapiSpecPath {
             do {
@@ -37,10 +37,12 @@ struct RouteSource {
             }
         }
         do {
-            return Result(
+            return Routes(
                 table: try book.load(document: document, rules: loaded.routes, defaults: loaded.routeDefaults),
                 warnings: document?.warnings ?? [],
-                document: document.map { "\($0.file): \($0.version), \($0.operations.count) operations" }
+                document: document.map {
+                    "\($0.file): OpenAPI \($0.version), \($0.operations.count == 1 ? "1 operation" : "\($0.operations.count) operations")"
+                }
             )
         } catch {
             throw GatewayError(.configuration, error.message)
