@@ -1,9 +1,9 @@
 import Core
 import Foundation
 import GRDB
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
-import Synchronization
 import TaskPod
 import Testing
 
@@ -19,7 +19,7 @@ struct KillTests {
         var configuration = TaskPodConfiguration()
         configuration.total = ResourceVector(cpus: 6000, gpus: 0, memory: 32_000)
         let pod = try await TaskPodServer.start(configuration, group: group)
-        let answered = Mutex<Set<String>>([])
+        let answered = NIOLockedValueBox<Set<String>>([])
 
         for round in 1...3 {
             try await GatewayProcess.run(folder: folder, backends: [pod.url]) { port, kill in
@@ -30,7 +30,7 @@ struct KillTests {
                             let client = LoadClient(port: port, group: group)
                             // Until the connection breaks, since the gateway is gone.
                             while let id = try? await client.request("/task?ms=3") {
-                                let count = answered.withLock { answered in
+                                let count = answered.withLockedValue { answered in
                                     answered.insert(id)
                                     return answered.count
                                 }
@@ -50,7 +50,7 @@ struct KillTests {
             let rows = try Row.fetchAll(database, sql: "SELECT id, state FROM request_log")
             var states: [String: String] = [:]
             for row in rows { states[RequestID(rawValue: row["id"]).description] = row["state"] }
-            let answered = answered.withLock { $0 }
+            let answered = answered.withLockedValue { $0 }
             #expect(answered.count >= 450)
             #expect(answered.allSatisfy { states[$0] != nil }, "an answer without its row")
             let seen = Set(pod.requestIDs())

@@ -43,9 +43,8 @@ final class Retention {
     private let ended: SQLiteStatement
     private let file: SQLiteStatement
     private let fileElsewhere: SQLiteStatement
-    private let dropBody: SQLiteStatement
-    private let dropInlineBody: SQLiteStatement
-    private let dropAnswerBody: SQLiteStatement
+    /// A stored list: the optimizer of Swift 6.3.1 crashes on an array literal of them in a throwing loop.
+    private let dropBodies: [SQLiteStatement]
     private let dropRows: [SQLiteStatement]
     private let pageSize: Int64
     private var step: Step?
@@ -65,11 +64,12 @@ final class Retention {
         ended = try connection.prepare(Self.findEnded)
         file = try connection.prepare("SELECT file FROM bodies WHERE request = ?1 AND file IS NOT NULL")
         fileElsewhere = try connection.prepare("SELECT 1 FROM bodies WHERE file = ?1")
-        dropBody = try connection.prepare("DELETE FROM bodies WHERE request = ?1")
-        dropInlineBody = try connection.prepare("UPDATE requests SET body = NULL WHERE id = ?1 AND body IS NOT NULL")
-        dropAnswerBody = try connection.prepare(
+        let dropBody = try connection.prepare("DELETE FROM bodies WHERE request = ?1")
+        let dropInlineBody = try connection.prepare("UPDATE requests SET body = NULL WHERE id = ?1 AND body IS NOT NULL")
+        let dropAnswerBody = try connection.prepare(
             "UPDATE outcomes SET answer_body = NULL WHERE request = ?1 AND answer_body IS NOT NULL"
         )
+        dropBodies = [dropBody, dropInlineBody, dropAnswerBody]
         var dropRows: [SQLiteStatement] = []
         for (table, key) in [("attempts", "request"), ("requests", "id"), ("outcomes", "request")] {
             dropRows.append(try connection.prepare("DELETE FROM \(table) WHERE \(key) = ?1"))
@@ -166,7 +166,7 @@ final class Retention {
         file.bind(1, id)
         if try file.step() { name = file.text(0) }
         file.reset()
-        for statement in [dropBody, dropInlineBody, dropAnswerBody] {
+        for statement in dropBodies {
             statement.bind(1, id)
             try statement.run()
         }
