@@ -49,6 +49,7 @@ struct PodLedger {
     static let endedBound = 1024
 
     private let settlingTime: TimeAmount
+    private let answerTransit: TimeAmount
 
     /// When the poll of the last sample was sent, and when it came back.
     private(set) var sentAt: NIODeadline?
@@ -81,9 +82,22 @@ struct PodLedger {
     private var lost: [Lost] = []
     private var ended = Deque<Ended>()
     private var forgottenAt: NIODeadline?
+    /// The last sample and our leases that ran then were together the whole pod.
+    private var isExact = false
+    /// The pod was seen to be used by nobody else, so an exact sample has all in it that it can have.
+    private var isAlone = false
+    /// What the last sample said, as it said it.
+    private var sampled: (available: ResourceVector, idle: Int?) = (.zero, nil)
 
-    init(settlingTime: TimeAmount = .milliseconds(20)) {
+    /// - Parameters:
+    ///   - settlingTime: For how long after its last byte was written a request may not have reached the pod.
+    ///   - answerTransit: For how long after the pod is done with a request its answer's end may be on the way.
+    init(
+        settlingTime: TimeAmount = .milliseconds(20),
+        answerTransit: TimeAmount = .milliseconds(5)
+    ) {
         self.settlingTime = settlingTime
+        self.answerTransit = answerTransit
     }
 
     /// What it has in all: its word, else the most that was seen.
@@ -102,17 +116,17 @@ struct PodLedger {
 
     /// Idle workers; nil where the pod does not count them, and then it takes as many requests as its resources suffice for.
     var idle: Int? {
-        if listsWorkers { return idleWorkers.count }
-        guard let idleCount else { return nil }
-        return min(idleCount, (totalWorkers ?? largestIdleCount) - heldCount)
+        guard let count = listsWorkers ? idleWorkers.count : idleCount else { return nil }
+        return min(count, (totalWorkers ?? largestIdleCount) - heldCount)
     }
 
     /// Whether a request could be placed now.
     /// - Parameter reserved: The needs of another request, which must not be put off by this one: only what those leave may be used.
     func fits(_ needs: ResourceVector, besides reserved: ResourceVector? = nil) -> Bool {
+        guard idle ?? .max > 0 else { return false }
         if listsWorkers { return worker(for: needs, besides: reserved) != nil }
         let free = free
-        guard needs.fits(in: free), idle ?? .max > 0 else { return false }
+        guard needs.fits(in: free) else { return false }
         guard let reserved else { return true }
         return needs.fits(in: free, besides: reserved) && idle ?? .max > 1
     }
@@ -184,7 +198,7 @@ struct PodLedger {
             giveBack(lease.needs, worker: lease.worker)
             // The sample may have had it in it, and then has it still.
             if let writtenAt = lease.writtenAt, let receivedAt, writtenAt < receivedAt { mayHaveMore = true }
-        } else if let receivedAt, now > receivedAt {
+        } else if wasIncluded(endedAt: now) {
             returnSeen(lease.needs)
         } else {
             mayHaveMore = true
@@ -198,6 +212,7 @@ struct PodLedger {
     /// - Returns: False where it is older than the last one, and was left aside.
     mutating func sampled(_ report: CapacityReport, sentAt: NIODeadline, receivedAt: NIODeadline) -> Bool {
         if let last = self.sentAt, sentAt <= last { return false }
+        lookBack()
         self.sentAt = sentAt
         self.receivedAt = receivedAt
         reportedTotal = report.total
@@ -223,19 +238,17 @@ struct PodLedger {
             }
         }
         settleLost(sentAt)
+        for lease in ended where lease.endedAt > receivedAt && wasSeen(lease.writtenAt, sentAt) {
+            running += lease.needs
+            runningCount += 1
+        }
+        compare(report, running, runningCount)
         for lease in ended {
-            if lease.endedAt > receivedAt, wasSeen(lease.writtenAt, sentAt) {
-                running += lease.needs
-                runningCount += 1
+            if wasSeen(lease.writtenAt, sentAt), wasIncluded(endedAt: lease.endedAt) {
+                returnSeen(lease.needs)
             } else if lease.endedAt + settlingTime > sentAt {
                 mayHaveMore = true
             }
-        }
-        // Before what ended is given back: together they were the whole pod.
-        largestSeen = largestSeen.raised(to: report.available + running)
-        largestIdleCount = max(largestIdleCount, (report.idleWorkers ?? 0) + runningCount)
-        for lease in ended where lease.endedAt > receivedAt && wasSeen(lease.writtenAt, sentAt) {
-            returnSeen(lease.needs)
         }
         if let forgottenAt, forgottenAt > sentAt { mayHaveMore = true }
         let settlingTime = settlingTime
@@ -257,6 +270,50 @@ extension PodLedger {
     private func wasSeen(_ writtenAt: NIODeadline?, _ sentAt: NIODeadline) -> Bool {
         guard let writtenAt else { return false }
         return writtenAt + settlingTime <= sentAt
+    }
+
+    /// Whether the last sample surely had a lease in it that it can have seen and that ended then: the pod may be done with a request,
+    /// and say so, a moment before the end of its answer is here.
+    private func wasIncluded(endedAt: NIODeadline) -> Bool {
+        guard let receivedAt, endedAt > receivedAt else { return false }
+        return endedAt > receivedAt + answerTransit || (isAlone && isExact)
+    }
+
+    /// Holds the sample against our leases that ran then, as far as is known yet.
+    private mutating func compare(_ report: CapacityReport, _ running: ResourceVector, _ runningCount: Int) {
+        sampled = (report.available, report.workers?.count(where: \.isIdle) ?? report.idleWorkers)
+        raiseLargest(to: .zero, 0)
+        let countsAgree = sampled.idle.map { $0 + runningCount == totalWorkers } ?? true
+        isExact = countsAgree && (listsWorkers || report.available + running == reportedTotal)
+        if !isExact { isAlone = false }
+    }
+
+    /// Looks back at the last sample once it is known which answers can have been on the way when it was taken: those leases that
+    /// were surely running then are part of the pod, and if an exact sample had no others, nobody else uses it.
+    private mutating func lookBack() {
+        guard let sentAt, let receivedAt else { return }
+        var running = ResourceVector.zero
+        var runningCount = 0
+        for lease in leases where lease.isOpen && !lease.isDeducted {
+            running += lease.needs
+            runningCount += 1
+        }
+        var wasUnderWay = forgottenAt ?? receivedAt > receivedAt
+        for lease in ended where lease.endedAt > receivedAt {
+            if lease.endedAt <= receivedAt + answerTransit {
+                wasUnderWay = true
+            } else if wasSeen(lease.writtenAt, sentAt) {
+                running += lease.needs
+                runningCount += 1
+            }
+        }
+        raiseLargest(to: running, runningCount)
+        if isExact, !wasUnderWay { isAlone = true }
+    }
+
+    private mutating func raiseLargest(to running: ResourceVector, _ runningCount: Int) {
+        largestSeen = largestSeen.raised(to: sampled.available + running)
+        largestIdleCount = max(largestIdleCount, (sampled.idle ?? 0) + runningCount)
     }
 
     /// Takes a lease off what is free; the worker that it takes, where they are listed and one fits.
