@@ -42,7 +42,11 @@ let package = Package(
         ),
         .testTarget(
             name: "LoadTests",
-            dependencies: ["Load", .product(name: "NIOCore", package: "swift-nio")],
+            dependencies: [
+                "Load",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
             path: "Tests/Load",
             swiftSettings: settings
         ),
