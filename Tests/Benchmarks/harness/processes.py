@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import random
 import resource
 import shutil
 import signal
@@ -159,15 +160,20 @@ class Session:
 
 
 def free_ports(count: int) -> list[int]:
-    """Loopback ports that nobody listens on, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Loopback ports that nobody listens on, all different.
+
+    Below those that the kernel gives to outgoing connections: while a killed server is down, no client may get its port.
+    """
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as file:
+        first_outgoing = int(file.read().split()[0])
+    found: list[int] = []
+    for port in random.sample(range(10_000, max(first_outgoing, 12_000)), k=1_000):
+        with socket.socket() as each, contextlib.suppress(OSError):
+            each.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise HarnessError("no free ports")
 
 
 def wait_until_listening(process: Process, port: int, patience: float = 15) -> None:
@@ -187,14 +193,15 @@ def wait_until_listening(process: Process, port: int, patience: float = 15) -> N
 
 
 def wait_for(what: str, condition, patience: float, pause: float = 0.05):
-    """Asks again and again until the condition is true; returns its value.
+    """Asks again and again until the condition is true; returns its value. A refused connection counts as not yet.
 
     Raises: HarnessError when it took too long.
     """
     end = time.monotonic() + patience
     while True:
-        if value := condition():
-            return value
+        with contextlib.suppress(OSError):
+            if value := condition():
+                return value
         if time.monotonic() > end:
             raise HarnessError(f"{what}: not within {patience} s")
         time.sleep(pause)
