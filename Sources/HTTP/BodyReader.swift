@@ -106,14 +106,15 @@ struct BodyReader {
         }
         var lines = trailerLines ?? FieldLines(start: 0)
         trailerLines = nil
-        switch buffer.withUnsafeReadableBytes({ lines.read($0, limits: limits) }) {
+        let outcome = buffer.withUnsafeReadableBytes { lines.read($0, limits: limits) }
+        if lines.framing.saysAnything { return .refused(.framingInTrailers) }
+        switch outcome {
         case .incomplete:
             trailerLines = lines
             return .incomplete
         case .refused(let error):
             return .refused(error)
         case .complete:
-            guard !lines.framing.saysAnything else { return .refused(.framingInTrailers) }
             let trailers = lines.fields(in: buffer, messageStart: buffer.readerIndex)
             buffer.moveReaderIndex(forwardBy: lines.next)
             return .end(trailers: trailers.isEmpty ? nil : trailers)

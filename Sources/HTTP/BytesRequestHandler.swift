@@ -30,7 +30,10 @@ final class BytesRequestHandler: ChannelDuplexHandler, RequestFlowSource {
         flow.source = self
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+        flow.source = nil
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         parser.append(unwrapInboundIn(data))

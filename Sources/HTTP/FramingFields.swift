@@ -52,7 +52,8 @@ struct FramingFields {
             if member.equalsIgnoringCase("close") {
                 closes = true
             } else if member.equalsIgnoringCase("keep-alive") {
-                keepsAlive = true
+                // llhttp does not see it where a tab is behind it, and takes the connection to end.
+                keepsAlive = !value.contains(0x09)
             } else if member.equalsIgnoringCase("upgrade") {
                 upgrades = true
             }

@@ -62,8 +62,8 @@ package final class RequestFlow {
 
     /// Whether parts are held back.
     package private(set) var isPaused = false
-    /// The codec's handler; it owns this flow, or lives as long as the channel does.
-    weak var source: (any RequestFlowSource)?
+    /// The codec's handler, from when it is added to the pipeline until it is removed.
+    var source: (any RequestFlowSource)?
 
     init() {}
 

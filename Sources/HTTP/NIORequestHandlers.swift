@@ -102,7 +102,10 @@ final class NIORequestAdapter: ChannelInboundHandler, RequestFlowSource {
         flow.source = self
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+        flow.source = nil
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isStopped else { return }

@@ -129,7 +129,8 @@ struct RequestParser {
             return .body(bytes)
         case .end(let trailers):
             state = endsConnection ? .stopped : .requestLine
-            if endsConnection { buffer = ByteBuffer() }
+            // What was read into does not stay in memory while the request waits for its answer.
+            if endsConnection || buffer.readableBytes == 0 { buffer = ByteBuffer() }
             return .end(trailers: trailers)
         case .incomplete:
             return nil

@@ -134,7 +134,8 @@ struct ResponseParser {
             return .body(bytes)
         case .end(let trailers):
             state = !keepsConnection ? .stopped : buffer.readableBytes > 0 ? .surplus : .idle
-            if !keepsConnection { buffer = ByteBuffer() }
+            // What was read into does not stay in memory while the connection is idle.
+            if !keepsConnection || buffer.readableBytes == 0 { buffer = ByteBuffer() }
             return .end(trailers: trailers)
         case .incomplete:
             return nil

@@ -129,4 +129,12 @@ import Testing
             #expect(parser.heldBytes == 1 && parser.heldCapacity < 16_384)
         }
     }
+
+    @Test("While a request waits for its answer nothing of what was read stays in the parser")
+    func releasing() throws {
+        var parser = RequestParser(limits: MessageLimits())
+        parser.append(ByteBuffer(string: "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx"))
+        while parser.next() != nil {}
+        #expect(parser.heldCapacity == 0)
+    }
 }
