@@ -126,7 +126,13 @@ let package = Package(
         ),
         tests("Dispatcher", ["Dispatcher", "Queue", "Core", nioCore, nioPosix, nioEmbedded, nioLocks, logging]),
         tests("Pods", ["Pods", "HTTP", "Core", nioCore, nioPosix, nioEmbedded, nioSSL, nioLocks, logging, lifecycle]),
-        tests("Ingress", ["Ingress", "HTTP", "Queue", "Core", nioCore, nioPosix, nioEmbedded, nioLocks, logging]),
+        tests(
+            "Ingress",
+            [
+                "Ingress", "HTTP", "OpenAPI", "Queue", "Core", nioCore, nioPosix, nioEmbedded, nioLocks, logging,
+                lifecycle,
+            ]
+        ),
         tests(
             "Admin",
             ["Admin", "Dispatcher", "Queue", "Core", hummingbird, httpTypes, nioCore, nioPosix, logging, grdb]

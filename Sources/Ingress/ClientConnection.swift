@@ -111,7 +111,7 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
         defer { sawPart = false }
         guard state == .open, !isResuming else { return }
         if let exchange {
-            if exchange.awaitsBody { wait(.body, loop.shared.timeouts.body) }
+            if exchange.awaitsBody, flow?.isPaused == false { wait(.body, loop.shared.timeouts.body) }
         } else if !sawPart, deadline != .head || !sawBytes {
             // Bytes came and no head: it began, and has its time from now on; later bytes do not extend it.
             sawBytes = true

@@ -12,13 +12,14 @@ package final class RouteBook: Sendable {
     }
 
     /// Ids over the life of the process, since their keys are never given to another.
-    package static let maximumRoutes = 10_000
+    package let maximumRoutes: Int
 
     private let state: NIOLockedValueBox<State>
     private let changes = Atomic<Int>(0)
 
     /// Makes a book that knows `default` only.
-    package init(defaults: RouteDefaults = RouteDefaults()) {
+    package init(defaults: RouteDefaults = RouteDefaults(), maximumRoutes: Int = 10_000) {
+        self.maximumRoutes = maximumRoutes
         // Without operations and rules nothing can be refused.
         let table = try! RouteTableBuilder.build(document: nil, rules: [], defaults: defaults) { _ in 0 }
         state = NIOLockedValueBox(State(table: table))
@@ -39,12 +40,12 @@ package final class RouteBook: Sendable {
         let table = try RouteTableBuilder.build(document: document, rules: rules, defaults: defaults) {
             id throws(IngressError) in
             if let key = next[id] { return key }
-            guard next.count < Self.maximumRoutes else {
+            guard next.count < maximumRoutes else {
                 throw IngressError(
                     .invalidRoutes,
                     keys.count > 1
-                        ? "more than \(Self.maximumRoutes) different routes since the start; a restart forgets those that are gone"
-                        : "more than \(Self.maximumRoutes) routes"
+                        ? "more than \(maximumRoutes) different routes since the start; a restart forgets those that are gone"
+                        : "more than \(maximumRoutes) routes"
                 )
             }
             let key = next.count

@@ -1,0 +1,305 @@
+import Core
+import Foundation
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+import Testing
+
+@testable import Ingress
+@testable import Queue
+
+@Suite("The listener for clients", .timeLimit(.minutes(1)))
+struct ServerTests {
+    @Test("Bodies over the threshold are put in a file, byte for byte, and memory holds no more of them")
+    func spooled() async throws {
+        var parts = try IngressParts()
+        parts.configuration.spoolThreshold = 10_000
+        try await withServer(parts) { _, port in
+            let client = try await RawClient(port)
+            let body = String((0..<300_000).map { Character(Unicode.Scalar(UInt8(97 + $0 % 26))) })
+            try await client.send("PUT /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for start in stride(from: 0, to: 300_000, by: 50_000) {
+                let part = body.dropFirst(start).prefix(50_000)
+                try await client.send("\(String(part.utf8.count, radix: 16))\r\n\(part)\r\n")
+            }
+            try await client.send("0\r\n\r\n")
+            let call = await parts.intake.next()
+            guard case .spooled(let file) = call.request.body else {
+                Issue.record("the body is not in a file")
+                return
+            }
+            #expect(file.byteCount == 300_000)
+            #expect(try String(contentsOfFile: file.path, encoding: .utf8) == body)
+            #expect(parts.budget.used == 300_000)
+            call.answer()
+            #expect(await client.answer().status == 200)
+            await call.events.take { $0 == [.delivered] ? true : nil }
+            #expect(parts.budget.used == 0)
+            #expect(try parts.files() == [file.name])
+        }
+    }
+
+    @Test("The file of a body goes where the request was refused before it had a row")
+    func spooledAndRefused() async throws {
+        let intake = FakeIntake { $0.act { $0.refuse(Refusal(reason: .queueFull, detail: "full")) } }
+        var parts = try IngressParts(intake: intake)
+        parts.configuration.spoolThreshold = 1000
+        try await withServer(parts) { _, port in
+            let client = try await RawClient(port)
+            try await client.send("PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n")
+            try await client.send(bytes: 5000)
+            let answer = await client.answer()
+            #expect(answer.status == 429)
+            #expect(answer.field("retry-after") == "5")
+            // Closing does what was asked of it before.
+            parts.spool.close()
+            #expect(try parts.files().isEmpty)
+        }
+    }
+
+    @Test("A body that cannot be stored is answered 503")
+    func storageFails() async throws {
+        var parts = try IngressParts()
+        parts.configuration.spoolThreshold = 1000
+        try FileManager.default.removeItem(atPath: parts.spool.path)
+        try await withServer(parts) { _, port in
+            let client = try await RawClient(port)
+            try await client.send("PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n")
+            try await client.send(bytes: 5000)
+            let answer = await client.answer()
+            #expect(answer.status == 503)
+            #expect(answer.field("neutrino-reason") == "storage_unavailable")
+        }
+        #expect(parts.budget.used == 0)
+    }
+
+    @Test("The end of the client's side counts as leaving, also while its request waits", arguments: [true, false])
+    func leaving(_ onlyItsSide: Bool) async throws {
+        let parts = try IngressParts()
+        try await withServer(parts) { _, port in
+            let client = try await RawClient(port)
+            try await client.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+            let call = await parts.intake.next()
+            if onlyItsSide {
+                try await client.channel.close(mode: .output).get()
+            } else {
+                try await client.close()
+            }
+            await call.events.take { $0 == [.left] ? true : nil }
+        }
+    }
+
+    @Test("A client that reads slowly stops the source, and gets everything in the end")
+    func backpressure() async throws {
+        let parts = try IngressParts()
+        try await withServer(parts) { _, port in
+            let client = try await RawClient(port, reads: false, receiveBuffer: 16_384)
+            try await client.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+            let call = await parts.intake.next()
+            let part = String(repeating: "z", count: 64 << 10)
+            call.begin(200, [], .untilClose)
+            var sent = 0
+            while !call.events.now.contains(.writable(false)), sent < 1000 {
+                call.body(part)
+                try await call.request.eventLoop.submit {}.get()
+                sent += 1
+            }
+            #expect(sent < 1000, "an answer of 64 MiB was taken from a source whose client reads nothing")
+            call.end()
+            try await client.read()
+            let all = await client.text(through: "\r\n0\r\n\r\n")
+            #expect(all.utf8.count > sent << 16)
+            await call.events.take { $0.last == .delivered ? true : nil }
+        }
+    }
+
+    @Test("Over the bound the longest idle connection makes room, and where none is idle the new one is told")
+    func connectionBound() async throws {
+        var parts = try IngressParts()
+        parts.configuration.maxConnections = 2
+        try await withServer(parts, loops: 2) { server, port in
+            let idle = try await RawClient(port)
+            try await idle.send("GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+            #expect(await idle.answer().status == 200)
+            let busy = try await RawClient(port)
+            try await busy.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+            let first = await parts.intake.next()
+            let welcome = try await RawClient(port)
+            try await welcome.send("GET /b HTTP/1.1\r\nHost: a\r\n\r\n")
+            let second = await parts.intake.next()
+            #expect(await idle.rest() == "")
+
+            let turnedAway = try await RawClient(port)
+            let answer = await turnedAway.answer()
+            #expect(answer.status == 503)
+            #expect(answer.field("connection") == "close")
+            #expect(answer.field("retry-after") == "1")
+            first.answer()
+            second.answer()
+            #expect(await busy.answer().status == 200)
+            #expect(await welcome.answer().status == 200)
+        }
+    }
+
+    @Test("An address in use is told in words")
+    func addressInUse() async throws {
+        let parts = try IngressParts()
+        try await withServer(parts) { _, port in
+            var other = try IngressParts()
+            defer { other.remove() }
+            other.configuration.port = port
+            let server = other.server(MultiThreadedEventLoopGroup.singleton)
+            let error = await #expect(throws: IngressError.self) { try await server.start() }
+            #expect(error?.code == .addressInUse)
+            #expect(error?.message.contains("127.0.0.1:\(port)") == true)
+        }
+    }
+
+    @Test("An address that is not this machine's, and a proxy that is no address, are told")
+    func unusableAddress() async throws {
+        var parts = try IngressParts()
+        defer { parts.remove() }
+        parts.configuration.host = "192.0.2.1"
+        let server = parts.server(MultiThreadedEventLoopGroup.singleton)
+        #expect(await #expect(throws: IngressError.self) { try await server.start() }?.code == .addressUnusable)
+        parts.configuration.trustedProxies = ["10.0.0.0/40"]
+        let second = parts.server(MultiThreadedEventLoopGroup.singleton)
+        #expect(await #expect(throws: IngressError.self) { try await second.start() }?.code == .invalidTrustedProxy)
+    }
+
+    @Test("It listens on IPv6 too")
+    func ipv6() async throws {
+        var parts = try IngressParts()
+        parts.configuration.host = "::1"
+        let server = parts.server(MultiThreadedEventLoopGroup.singleton)
+        let address = try await server.start()
+        #expect(address.ipAddress == "::1")
+        await server.closeListener()
+        parts.remove()
+    }
+
+    @Test("/ready tells how far the start is, and what troubles it at 200")
+    func ready() async throws {
+        let parts = try IngressParts()
+        try await withServer(parts) { _, port in
+            let client = try await RawClient(port)
+            func ready() async throws -> RawClient.Answer {
+                try await client.send("GET /ready HTTP/1.1\r\nHost: a\r\n\r\n")
+                return await client.answer()
+            }
+            #expect(try await ready().status == 503)
+            parts.health.databaseOpened()
+            #expect(try await ready().status == 503)
+            parts.health.discoveryWasTried()
+            parts.health.report("no pod answers", about: "pods")
+            let answer = try await ready()
+            #expect(answer.status == 200)
+            #expect(
+                answer.body == """
+                    {"status":"ready","database_open":true,"discovery_tried":true,"problems":{"pods":"no pod answers"}}
+
+                    """
+            )
+        }
+    }
+
+    @Test("A shutdown first unready, then refuses, answers what it took, and then closes all")
+    func drain() async throws {
+        let parts = try IngressParts()
+        parts.health.databaseOpened()
+        parts.health.discoveryWasTried()
+        try await withServer(parts) { server, port in
+            let waiting = try await RawClient(port)
+            try await waiting.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+            let slow = await parts.intake.next()
+            let idle = try await RawClient(port)
+
+            server.beginDrain()
+            let late = try await RawClient(port)
+            try await late.send("GET /ready HTTP/1.1\r\nHost: a\r\n\r\n")
+            let unready = await late.answer()
+            #expect(unready.status == 503)
+            #expect(unready.field("connection") == "close")
+            let taken = try await RawClient(port)
+            try await taken.send("GET /late HTTP/1.1\r\nHost: a\r\n\r\n")
+            await parts.intake.next().answer(200, [], "still")
+            let still = await taken.answer()
+            #expect(still.body == "still")
+            #expect(still.field("connection") == "close")
+
+            server.refuseRequests()
+            let refused = try await RawClient(port)
+            try await refused.send("GET /later HTTP/1.1\r\nHost: a\r\n\r\n")
+            let answer = await refused.answer()
+            #expect(answer.status == 503)
+            #expect(answer.field("neutrino-reason") == "draining")
+            #expect(answer.field("retry-after") == "1")
+
+            #expect(await server.untilAnswered(within: .milliseconds(1)) == false)
+            async let quiet = server.untilAnswered(within: .seconds(30))
+            slow.answer(200, [], "done")
+            #expect(await waiting.answer().body == "done")
+            #expect(await quiet)
+            await server.closeListener()
+            await server.closeConnections()
+            #expect(await idle.rest() == "")
+        }
+    }
+
+    @Test("run() drains at a graceful shutdown, and refuses through the hook what still waits at the end of its time")
+    func gracefulShutdown() async throws {
+        var parts = try IngressParts()
+        parts.configuration.drainTimeout = .milliseconds(20)
+        let intake = parts.intake
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let held = NIOLockedValueBox<FakeCall?>(nil)
+        let server = parts.server(group) {
+            held.withLockedValue { $0 }?.act { $0.refuse(Refusal(reason: .draining, detail: "over", retryAfter: 2)) }
+        }
+        let port = try await server.start().port!
+        let services = ServiceGroup(services: [server], logger: parts.logger)
+        async let ended: Void = services.run()
+        let client = try await RawClient(port)
+        try await client.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+        let call = await intake.next()
+        held.withLockedValue { $0 = call }
+        await services.triggerGracefulShutdown()
+        let answer = await client.answer()
+        #expect(answer.status == 503)
+        #expect(answer.field("retry-after") == "2")
+        try await ended
+        #expect(await client.rest() == "")
+        #expect(server.connections == 0)
+        try await group.shutdownGracefully()
+        parts.remove()
+    }
+
+    @Test("run() fails where the listener is closed under it")
+    func listenerLost() async throws {
+        let parts = try IngressParts()
+        try await withServer(parts) { server, _ in
+            let run = Task { try await server.run() }
+            await server.closeListener()
+            await #expect(throws: IngressError.self) { try await run.value }
+        }
+    }
+
+    @Test("A trusted proxy's word is taken for who the client is")
+    func trustedProxy() async throws {
+        var parts = try IngressParts()
+        parts.configuration.trustedProxies = ["127.0.0.0/8", "10.0.0.0/8"]
+        try await withServer(parts) { _, port in
+            let client = try await RawClient(port)
+            try await client.send(
+                "GET /a HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6, 203.0.113.9, 10.1.1.1\r\n"
+                    + "X-Forwarded-Proto: https\r\n\r\n"
+            )
+            let call = await parts.intake.next()
+            #expect(call.request.clientAddress == "203.0.113.9")
+            #expect(call.request.fields.first("x-forwarded-for") == "6.6.6.6, 203.0.113.9, 10.1.1.1, 127.0.0.1")
+            #expect(call.request.fields.first("x-forwarded-proto") == "https")
+        }
+    }
+}

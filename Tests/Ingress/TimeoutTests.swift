@@ -1,0 +1,180 @@
+import Core
+import NIOCore
+import NIOEmbedded
+import Queue
+import Testing
+
+@testable import Ingress
+
+@Suite("Timeouts and ends of connections")
+struct TimeoutTests {
+    private func connection(_ change: (inout IngressParts) -> Void = { _ in }) throws -> EmbeddedConnection {
+        var parts = try IngressParts()
+        change(&parts)
+        return try EmbeddedConnection(parts)
+    }
+
+    @Test("A connection on which nothing comes is closed without a word")
+    func silent() throws {
+        let connection = try connection()
+        defer { connection.close() }
+        connection.advance(.seconds(9))
+        #expect(connection.channel.isActive)
+        connection.advance(.seconds(1))
+        #expect(!connection.channel.isActive)
+        #expect(try connection.received() == "")
+    }
+
+    @Test("A head that is not whole in time gets 408, however its bytes drip")
+    func slowHead() throws {
+        let connection = try connection()
+        defer { connection.close() }
+        connection.advance(.seconds(5))
+        try connection.send("GET / HT")
+        for _ in 0..<9 {
+            connection.advance(.seconds(1))
+            try connection.send("T")
+        }
+        #expect(try connection.received() == "")
+        connection.advance(.seconds(1))
+        let answer = try connection.received()
+        #expect(answer.hasPrefix("HTTP/1.1 408 Request Timeout\r\n"))
+        #expect(answer.contains("Connection: close\r\n"))
+        connection.advance(.seconds(5))
+        #expect(!connection.channel.isActive)
+    }
+
+    @Test("A body has its time anew with every part; then 408")
+    func slowBody() throws {
+        let connection = try connection()
+        defer { connection.close() }
+        try connection.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n")
+        for _ in 0..<4 {
+            connection.advance(.seconds(29))
+            try connection.send("x")
+        }
+        #expect(connection.parts.budget.used == 4)
+        #expect(try connection.received() == "")
+        connection.advance(.seconds(30))
+        #expect(try connection.received().hasPrefix("HTTP/1.1 408 "))
+        #expect(connection.parts.budget.used == 0)
+        connection.advance(.seconds(5))
+        #expect(!connection.channel.isActive)
+    }
+
+    @Test("A request that waits has all the time there is; afterwards the connection may be idle for its keep-alive")
+    func keepAlive() throws {
+        let connection = try connection()
+        defer { connection.close() }
+        for _ in 0..<3 {
+            try connection.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+            let call = try #require(connection.parts.intake.taken())
+            connection.advance(.hours(2))
+            #expect(connection.channel.isActive)
+            call.answer(200, [], "x")
+            #expect(try connection.received().hasSuffix("\r\n\r\nx"))
+            #expect(call.events.now == [.delivered])
+            connection.advance(.seconds(619))
+        }
+        #expect(connection.channel.isActive)
+        connection.advance(.seconds(1))
+        #expect(!connection.channel.isActive)
+        #expect(try connection.received() == "")
+    }
+
+    @Test("A head that begins after idle time has its own time")
+    func laterHead() throws {
+        let connection = try connection()
+        defer { connection.close() }
+        try connection.send("GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+        _ = try connection.received()
+        connection.advance(.seconds(500))
+        try connection.send("GET")
+        connection.advance(.seconds(10))
+        #expect(try connection.received().hasPrefix("HTTP/1.1 408 "))
+    }
+
+    @Test("A client that leaves is told of once, at whatever point", arguments: 0..<4)
+    func leaving(_ point: Int) throws {
+        let connection = try connection()
+        defer { connection.close() }
+        try connection.send("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
+        let call = try #require(connection.parts.intake.taken())
+        if point > 0 { call.begin(200, [], .length(4)) }
+        if point > 1 { call.body("ab") }
+        connection.channel.embeddedEventLoop.run()
+        if point > 2 {
+            call.body("cd")
+            call.end()
+            connection.channel.embeddedEventLoop.run()
+        }
+        connection.channel.close(promise: nil)
+        connection.channel.embeddedEventLoop.run()
+        #expect(call.events.now == (point > 2 ? [.delivered] : [.left]))
+        #expect(connection.parts.budget.used == 0)
+        // What comes later falls on deaf ears.
+        call.body("late")
+        call.end()
+        call.act { $0.refuse(Refusal(reason: .noCapacity, detail: "")) }
+        connection.channel.embeddedEventLoop.run()
+        #expect(call.events.now.count == 1)
+    }
+
+    @Test("A client that leaves in the middle of its body is nobody's request")
+    func leavingInBody() throws {
+        let connection = try connection()
+        defer { connection.close() }
+        try connection.send("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
+        #expect(connection.parts.budget.used == 3)
+        connection.channel.close(promise: nil)
+        connection.channel.embeddedEventLoop.run()
+        #expect(connection.parts.budget.used == 0)
+        #expect(connection.parts.intake.taken() == nil)
+    }
+
+    @Test("Backpressure is passed on, and a client that takes nothing is cut off in the end")
+    func slowReader() throws {
+        let connection = try connection()
+        defer { connection.close() }
+        try connection.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+        let call = try #require(connection.parts.intake.taken())
+        call.begin(200, [], .chunked)
+        connection.channel.embeddedEventLoop.run()
+        func set(_ writable: Bool) {
+            connection.channel.isWritable = writable
+            connection.channel.pipeline.fireChannelWritabilityChanged()
+        }
+        set(false)
+        #expect(call.events.now == [.writable(false)])
+        connection.advance(.seconds(299))
+        set(true)
+        #expect(call.events.now == [.writable(false), .writable(true)])
+        connection.advance(.hours(1))
+        #expect(connection.channel.isActive)
+        set(false)
+        connection.advance(.seconds(300))
+        #expect(!connection.channel.isActive)
+        #expect(call.events.now == [.writable(false), .writable(true), .writable(false), .left])
+    }
+
+    @Test("A small answer is one write; parts of one turn leave together")
+    func writes() throws {
+        let connection = try connection()
+        defer { connection.close() }
+        try connection.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+        try #require(connection.parts.intake.taken()).answer(200, [], "hello")
+        connection.channel.embeddedEventLoop.run()
+        #expect(try connection.channel.readOutbound(as: ByteBuffer.self) != nil)
+        #expect(try connection.channel.readOutbound(as: ByteBuffer.self) == nil)
+
+        try connection.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+        let call = try #require(connection.parts.intake.taken())
+        call.begin(200, [], .chunked)
+        call.body("a")
+        call.body("b")
+        connection.channel.embeddedEventLoop.run()
+        let first = try #require(try connection.channel.readOutbound(as: ByteBuffer.self))
+        #expect(String(buffer: first).hasSuffix("\r\n\r\n1\r\na\r\n1\r\nb\r\n"))
+        #expect(try connection.channel.readOutbound(as: ByteBuffer.self) == nil)
+    }
+}
