@@ -28,7 +28,7 @@ package struct PodsConfiguration: Sendable {
     /// Bounds on the head of a pod's answer.
     package var messageLimits = MessageLimits()
     /// The HTTP/1.1 codec on connections to pods.
-    package var codec = MessageCodec.nio
+    package var codec = MessageCodec.bytes
     /// How often deadlines of calls and idle connections are looked at, hence the precision of the timeouts above.
     package var timerGranularity: TimeAmount = .milliseconds(100)
     /// How much of a spooled body is read at a time, in bytes.

@@ -8,7 +8,10 @@ struct CurlClientTests {
     private let client = CurlClient()
 
     private func request(_ server: TestServer, _ path: String = "/capacity") -> CurlRequest {
-        CurlRequest(url: "http://127.0.0.1:\(server.port)\(path)")
+        var request = CurlRequest(url: "http://127.0.0.1:\(server.port)\(path)")
+        request.connectTimeout = .seconds(60)
+        request.timeout = .seconds(60)
+        return request
     }
 
     @Test("it sends what it was given, takes the answer whole, and uses a connection again")

@@ -37,7 +37,8 @@ struct PodDirectoryTests {
     ) async throws {
         var configuration = PodsConfiguration()
         configuration.capacityInterval = .milliseconds(200)
-        configuration.capacityTimeout = .milliseconds(500)
+        configuration.capacityTimeout = .seconds(60)
+        configuration.connectTimeout = .seconds(60)
         change(&configuration)
         let events = Mailbox<Event>()
         let discovery = StaticDiscovery(backends: backends)
@@ -96,14 +97,23 @@ struct PodDirectoryTests {
         }
         try await withDirectory([server.pod], { $0.capacityInterval = .milliseconds(60) }) { _, _, events in
             _ = await events.next()
-            for expected in [
-                "status 503", "available_cpus is negative", "over 1048576 bytes", "no whole answer within 0.5 s",
-            ] {
+            for expected in ["status 503", "available_cpus is negative", "over 1048576 bytes"] {
                 guard case .failed(_, let problem) = await events.next() else {
                     return #expect(Bool(false), "a failed poll")
                 }
                 #expect(problem.contains(expected), "\(problem)")
             }
+        }
+        try await server.stop()
+    }
+
+    @Test("a pod that does not answer in time has failed its poll")
+    func timeout() async throws {
+        let server = try await TestServer { _ in }
+        try await withDirectory([server.pod], { $0.capacityTimeout = .milliseconds(200) }) { _, _, events in
+            _ = await events.next()
+            guard case .failed(_, let problem) = await events.next() else { return #expect(Bool(false), "it is late") }
+            #expect(problem.contains("no whole answer within 0.2 s"), "\(problem)")
         }
         try await server.stop()
     }

@@ -42,7 +42,7 @@ final class UpstreamCall: PodCall, @unchecked Sendable {
     // MARK: The dispatcher's side
 
     func begin() {
-        let now = NIODeadline.now()
+        let now = loop.now()
         let pool = loop.pool(of: pod)
         loop.watch(self)
         isBeginning = true
@@ -85,7 +85,7 @@ final class UpstreamCall: PodCall, @unchecked Sendable {
         guard !isOver else { return }
         connection = nil
         phase = .connecting
-        deadline = .now() + loop.configuration.connectTimeout
+        deadline = loop.now() + loop.configuration.connectTimeout
         loop.pool(of: pod).connect(for: self)
     }
 
@@ -95,7 +95,7 @@ final class UpstreamCall: PodCall, @unchecked Sendable {
     /// The last byte of the request was handed to the kernel.
     func requestWritten() {
         guard !isOver else { return }
-        let now = NIODeadline.now()
+        let now = loop.now()
         if phase == .sending {
             phase = .waiting
             deadline = now + request.firstByteTimeout

@@ -9,6 +9,7 @@ final class UpstreamLoop: @unchecked Sendable {
     let configuration: PodsConfiguration
     let tls: UpstreamTLS
     let threadPool: NIOThreadPool
+    let now: @Sendable () -> NIODeadline
 
     /// By the pod's key. A pool lives as long as it has a connection.
     private var pools: [Int: UpstreamPool] = [:]
@@ -25,12 +26,14 @@ final class UpstreamLoop: @unchecked Sendable {
         _ eventLoop: any EventLoop,
         _ configuration: PodsConfiguration,
         tls: UpstreamTLS,
-        threadPool: NIOThreadPool
+        threadPool: NIOThreadPool,
+        now: @escaping @Sendable () -> NIODeadline
     ) {
         self.eventLoop = eventLoop
         self.configuration = configuration
         self.tls = tls
         self.threadPool = threadPool
+        self.now = now
     }
 
     func pool(of pod: Pod) -> UpstreamPool {
@@ -71,9 +74,10 @@ final class UpstreamLoop: @unchecked Sendable {
         eventLoop.scheduleTask(in: configuration.timerGranularity) { self.tick() }
     }
 
-    private func tick() {
+    /// Ends the calls whose time has come and closes what has been idle for too long.
+    func tick() {
         isTicking = false
-        let now = NIODeadline.now()
+        let now = now()
         // Their ends change the array.
         let late = calls.filter { $0.isLate(now) }
         for call in late { call.timeOut() }

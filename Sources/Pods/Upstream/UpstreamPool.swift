@@ -42,7 +42,7 @@ final class UpstreamPool: @unchecked Sendable {
     func park(_ connection: UpstreamConnection, for time: TimeAmount) {
         let maximum = loop.configuration.maximumIdleConnections
         guard time > .zero, idle.count < maximum else { return connection.close() }
-        let now = NIODeadline.now()
+        let now = loop.now()
         connection.idleSince = now
         connection.idleDeadline = now + time
         idle.append(connection)

@@ -14,6 +14,7 @@ package final class UpstreamTransport: PodTransport {
     private let configuration: PodsConfiguration
     private let threadPool: NIOThreadPool
     private let tls: UpstreamTLS
+    private let now: @Sendable () -> NIODeadline
     private let loops: [ObjectIdentifier: UpstreamLoop]
     /// Loops that were not in the group: tests, mostly.
     private let others = NIOLockedValueBox<[ObjectIdentifier: UpstreamLoop]>([:])
@@ -21,19 +22,28 @@ package final class UpstreamTransport: PodTransport {
     /// - Parameters:
     ///   - group: The loops that ``send(_:to:on:receiver:)`` will be called on.
     ///   - threadPool: Reads spooled bodies.
+    ///   - now: What deadlines are measured by.
     /// - Throws: A ``PodsError`` where the certificate file cannot be read.
     package init(
         configuration: PodsConfiguration,
         group: any EventLoopGroup,
-        threadPool: NIOThreadPool = .singleton
+        threadPool: NIOThreadPool = .singleton,
+        now: @escaping @Sendable () -> NIODeadline = { .now() }
     ) throws(PodsError) {
         self.configuration = configuration
         self.threadPool = threadPool
+        self.now = now
         let tls = try UpstreamTLS(caFile: configuration.caFile, serverName: configuration.tlsServerName)
         self.tls = tls
         var loops: [ObjectIdentifier: UpstreamLoop] = [:]
         for loop in group.makeIterator() {
-            loops[ObjectIdentifier(loop)] = UpstreamLoop(loop, configuration, tls: tls, threadPool: threadPool)
+            loops[ObjectIdentifier(loop)] = UpstreamLoop(
+                loop,
+                configuration,
+                tls: tls,
+                threadPool: threadPool,
+                now: now
+            )
         }
         self.loops = loops
     }
@@ -50,11 +60,12 @@ package final class UpstreamTransport: PodTransport {
         return call
     }
 
-    private func state(of eventLoop: any EventLoop) -> UpstreamLoop {
+    /// What a loop has of pods.
+    func state(of eventLoop: any EventLoop) -> UpstreamLoop {
         if let loop = loops[ObjectIdentifier(eventLoop)] { return loop }
         return others.withLockedValue { others in
             if let loop = others[ObjectIdentifier(eventLoop)] { return loop }
-            let loop = UpstreamLoop(eventLoop, configuration, tls: tls, threadPool: threadPool)
+            let loop = UpstreamLoop(eventLoop, configuration, tls: tls, threadPool: threadPool, now: now)
             others[ObjectIdentifier(eventLoop)] = loop
             return loop
         }

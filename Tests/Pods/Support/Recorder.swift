@@ -1,7 +1,9 @@
 import Core
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
-import Pods
+
+@testable import Pods
 
 /// Takes an answer and says what came, in order.
 final class Recorder: PodAnswerReceiver, @unchecked Sendable {
@@ -71,13 +73,20 @@ struct Upstream: Sendable {
 
     let transport: UpstreamTransport
     let loop: any EventLoop
+    /// Stands still but for ``advance(_:)``.
+    private let time: NIOLockedValueBox<NIODeadline>
 
     init(_ change: (inout PodsConfiguration) -> Void = { _ in }) throws {
         var configuration = PodsConfiguration()
-        configuration.timerGranularity = .milliseconds(10)
+        // Deadlines are looked at when a test says so; nothing depends on how busy the machine is.
+        configuration.timerGranularity = .hours(1)
+        configuration.connectTimeout = .seconds(60)
+        configuration.codec = EachCodec.current
         change(&configuration)
+        let time = NIOLockedValueBox(NIODeadline.now())
+        self.time = time
         loop = MultiThreadedEventLoopGroup.singleton.next()
-        transport = try UpstreamTransport(configuration: configuration, group: loop)
+        transport = try UpstreamTransport(configuration: configuration, group: loop) { time.withLockedValue { $0 } }
     }
 
     static func request(
@@ -100,10 +109,25 @@ struct Upstream: Sendable {
     }
 
     @discardableResult
-    func begin(_ request: OutboundRequest, to pod: Pod, _ recorder: Recorder) async throws -> Call {
+    func begin(
+        _ request: OutboundRequest,
+        to pod: Pod,
+        _ recorder: Recorder,
+        _ begun: @escaping @Sendable (Call) -> Void = { _ in }
+    ) async throws -> Call {
         try await loop.submit {
-            Call(call: transport.send(request, to: pod, on: loop, receiver: recorder), loop: loop)
+            let call = Call(call: transport.send(request, to: pod, on: loop, receiver: recorder), loop: loop)
+            begun(call)
+            return call
         }.get()
+    }
+
+    /// Lets time pass, and deadlines be looked at.
+    func advance(_ amount: TimeAmount) async throws {
+        // First let the loop finish with what it is about: a connection becomes idle a moment after the end of its answer is told.
+        try await loop.submit {}.get()
+        time.withLockedValue { $0 = $0 + amount }
+        try await loop.submit { transport.state(of: loop).tick() }.get()
     }
 
     /// One call to its end.

@@ -36,7 +36,7 @@ final class TestServer: Sendable {
         case wholeRequest
         /// As soon as the head is there; the body is read and counted, not kept.
         case head
-        /// As soon as the head is there; the body is never read.
+        /// As soon as the head is there; the body is not read.
         case headThenNoReading
     }
 
@@ -64,6 +64,7 @@ final class TestServer: Sendable {
         self.state = state
         channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelOption(.backlog, value: 1024)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let number = state.withLockedValue { state in
@@ -176,7 +177,9 @@ final class TestServer: Sendable {
                 bytes.moveReaderIndex(forwardBy: headLength)
                 toCount = length
             case .headThenNoReading:
-                bytes.clear()
+                // Whoever turns reading on again has the rest counted.
+                bytes.moveReaderIndex(forwardBy: headLength)
+                toCount = .max
                 context.channel.setOption(.autoRead, value: false).whenFailure { _ in }
             }
             bytes.discardReadBytes()
@@ -192,4 +195,14 @@ final class TestServer: Sendable {
             return bytes.readableBytes > 0
         }
     }
+}
+
+extension TestServer {
+    /// Bytes that repeat only after 251: what is lost, doubled or moved shows.
+    static let pattern = [UInt8](unsafeUninitializedCapacity: 1 << 20) { bytes, count in
+        for index in bytes.indices { bytes[index] = UInt8(truncatingIfNeeded: index % 251) }
+        count = bytes.count
+    }
+
+    static func pattern(_ size: Int) -> [UInt8] { Array(pattern[..<size]) }
 }
