@@ -2,6 +2,8 @@ import Glibc
 import NIOCore
 
 extension IngressError {
+    static let listenerClosed = IngressError(.cannotListen, "the listener for clients was closed")
+
     /// Says in words why nobody can listen at an address.
     init(listeningAt host: String, _ port: Int, failed error: any Error) {
         let address = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"

@@ -59,7 +59,10 @@ package final class IngressServer: Service {
     /// - Returns: The address, with the port that the system chose for 0.
     @discardableResult
     package func start() async throws(IngressError) -> SocketAddress {
-        if let address { return address }
+        if let channel = listener.withLockedValue({ $0 }) {
+            guard channel.isActive, let address = channel.localAddress else { throw .listenerClosed }
+            return address
+        }
         let configuration = shared.configuration
         for proxy in configuration.trustedProxies where AddressBlock(proxy) == nil {
             throw IngressError(
@@ -97,7 +100,7 @@ package final class IngressServer: Service {
             end.succeed(true)
         }
         guard wasShutDown else {
-            throw IngressError(.cannotListen, "the listener for clients was closed")
+            throw IngressError.listenerClosed
         }
         await drain()
     }
