@@ -269,8 +269,6 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
 
     func flush() { context?.flush() }
 
-    var isWritable: Bool { context?.channel.isWritable ?? false }
-
     /// The other end of the connection.
     private(set) lazy var peer: ForwardingPeer = {
         let address = context?.channel.remoteAddress
@@ -344,6 +342,7 @@ extension ClientConnection: NIOScheduledCallbackHandler {
             guard sawBytes else { return close() }
             refuse(.timeout("the head of the request did not come within \(timeouts.headerTimeout)"))
         case .body:
+            guard exchange?.answer == .awaited else { return close() }
             refuse(.timeout("no more of the body came for \(timeouts.bodyTimeout)"))
         case .send:
             loop.shared.logger.debug("client takes no more of its answer")

@@ -70,11 +70,6 @@ final class IngressLoop: @unchecked Sendable {
         idle.first?.close()
     }
 
-    /// Closes all connections between two requests.
-    func closeIdle() {
-        while let connection = idle.first { connection.close() }
-    }
-
     /// Closes all connections, whatever they do.
     func closeAll() {
         for connection in connections.values { connection.close() }

@@ -15,7 +15,7 @@ package final class IngressServer: Service {
     private let group: any EventLoopGroup
     private let loops: [IngressLoop]
     private let onDrainTimeout: @Sendable () async -> Void
-    private let listener = NIOLockedValueBox<(any Channel)?>(nil)
+    let listener = NIOLockedValueBox<(any Channel)?>(nil)
 
     /// - Parameters:
     ///   - health: What `/ready` answers; written by others, and by this server when it drains.

@@ -1,4 +1,5 @@
 import Core
+import HTTP
 import NIOCore
 import Queue
 import Testing
@@ -47,9 +48,13 @@ struct ForwardingTests {
         }
     }
 
-    @Test("Pipelined requests are taken one after the other, each when the answer before it is written")
-    func pipelining() async throws {
-        let parts = try IngressParts()
+    @Test(
+        "Pipelined requests are taken one after the other, each when the answer before it is written",
+        arguments: MessageCodec.allCases
+    )
+    func pipelining(_ codec: MessageCodec) async throws {
+        var parts = try IngressParts()
+        parts.configuration.codec = codec
         try await withServer(parts) { _, port in
             let client = try await RawClient(port)
             let one = "POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"

@@ -59,6 +59,24 @@ struct ServerTests {
         }
     }
 
+    @Test("The file of a body goes where its client leaves before the end")
+    func spooledAndLeft() async throws {
+        var parts = try IngressParts()
+        parts.configuration.spoolThreshold = 1000
+        try await withServer(parts) { server, port in
+            let client = try await RawClient(port)
+            try await client.send("PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\nExpect: 100-continue\r\n\r\n")
+            _ = await client.text(through: "\r\n\r\n")
+            try await client.send(bytes: 5000)
+            try await client.close()
+            #expect(await server.untilAnswered(within: .seconds(30)))
+            #expect(parts.budget.used == 0)
+            parts.spool.close()
+            #expect(try parts.files().isEmpty)
+            #expect(parts.intake.requests.now.isEmpty)
+        }
+    }
+
     @Test("A body that cannot be stored is answered 503")
     func storageFails() async throws {
         var parts = try IngressParts()
@@ -140,6 +158,22 @@ struct ServerTests {
             second.answer()
             #expect(await busy.answer().status == 200)
             #expect(await welcome.answer().status == 200)
+        }
+    }
+
+    @Test("Where descriptors run out, accepting pauses and goes on")
+    func outOfDescriptors() async throws {
+        let parts = try IngressParts()
+        try await withServer(parts) { server, port in
+            let listener = try #require(server.listener.withLockedValue { $0 })
+            try await listener.eventLoop.submit {
+                for _ in 0..<3 { listener.pipeline.fireErrorCaught(IOError(errnoCode: EMFILE, reason: "accept")) }
+            }.get()
+            #expect(try await listener.getOption(.autoRead).get() == false)
+            let client = try await RawClient(port)
+            try await client.send("GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+            #expect(await client.answer().status == 200)
+            #expect(try await listener.getOption(.autoRead).get())
         }
     }
 

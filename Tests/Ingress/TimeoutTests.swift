@@ -1,4 +1,5 @@
 import Core
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOEmbedded
 import Queue
@@ -60,6 +61,20 @@ struct TimeoutTests {
         #expect(connection.parts.budget.used == 0)
         connection.advance(.seconds(5))
         #expect(!connection.channel.isActive)
+    }
+
+    @Test("A request that was answered before its end, and whose end does not come, is not waited for")
+    func unendingBody() throws {
+        let connection = try connection()
+        defer { connection.close() }
+        connection.parts.journal.problem.withLockedValue { $0 = StorageProblem(.behind, "behind") }
+        try connection.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc")
+        #expect(try connection.received().hasPrefix("HTTP/1.1 503 "))
+        connection.advance(.seconds(29))
+        #expect(connection.channel.isActive)
+        connection.advance(.seconds(1))
+        #expect(!connection.channel.isActive)
+        #expect(try connection.received() == "")
     }
 
     @Test("A request that waits has all the time there is; afterwards the connection may be idle for its keep-alive")
