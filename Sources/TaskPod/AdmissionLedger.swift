@@ -29,20 +29,17 @@ struct AdmissionLedger {
     var isReady = true
     private(set) var inUse = ResourceVector.zero
     private(set) var statistics = PodStatistics()
-    private(set) var history: RequestHistory
     private var lastChange: NIODeadline
 
     init(
         total: ResourceVector,
         workers: Int?,
         form: TaskPodConfiguration.CapacityForm,
-        remembered: Int,
         now: NIODeadline
     ) {
         self.total = total
         self.workers = workers
         largest = Self.share(of: total, workers: form == .nested ? workers : nil)
-        history = RequestHistory(limit: remembered)
         lastChange = now
     }
 
@@ -67,7 +64,7 @@ struct AdmissionLedger {
     }
 
     /// Takes a task, or counts it as refused.
-    mutating func admit(_ needs: ResourceVector, id: String?, now: NIODeadline) throws(Refusal) {
+    mutating func admit(_ needs: ResourceVector, now: NIODeadline) throws(Refusal) {
         do throws(Refusal) {
             if isDraining { throw .draining }
             if !isReady { throw .notReady }
@@ -83,10 +80,9 @@ struct AdmissionLedger {
         if needs.gpus > 0 { statistics.gpuRequests += 1 }
         statistics.peak = statistics.peak.raised(to: inUse)
         statistics.peakRunning = max(statistics.peakRunning, statistics.running)
-        if let id { history.record(id) }
     }
 
-    /// Gives back what ``admit(_:id:now:)`` took.
+    /// Gives back what ``admit(_:now:)`` took.
     mutating func release(_ needs: ResourceVector, as outcome: Outcome, now: NIODeadline) {
         advance(to: now)
         inUse -= needs

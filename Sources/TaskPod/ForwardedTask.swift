@@ -23,6 +23,7 @@ final class ForwardedTask: PodExchange {
     private var answerHasBegun = false
     private var mayKeepUpstream = false
     private var isOver = false
+    private var holdsClient = false
     private var grace: Scheduled<Void>?
 
     /// Takes a task, or answers 400 or 503 and returns nil.
@@ -61,19 +62,20 @@ final class ForwardedTask: PodExchange {
         self.framing = framing
         self.needs = needs
         self.server = server
-        eventLoop = connection.context.eventLoop
+        eventLoop = connection.eventLoop
     }
 
     // MARK: The way to the server
 
     private func connect() {
-        connection?.setReading(false)
         server.connect(on: eventLoop).assumeIsolated().whenComplete { result in
             switch result {
             case .success(let channel): self.connected(channel)
             case .failure(let error): self.notConnected(error)
             }
         }
+        // A body waits with the client while there is nowhere to send it.
+        if upstream == nil, !isOver, framing != .none { holdClient(true) }
     }
 
     private func connected(_ channel: any Channel) {
@@ -93,14 +95,14 @@ final class ForwardedTask: PodExchange {
         } else {
             connection?.writeContinue()
         }
-        connection?.setReading(upstream.isWritable)
+        holdClient(!upstream.isWritable)
     }
 
     private func notConnected(_ error: any Error) {
         guard !isOver else { return }
         server.unreachable(error)
         isOver = true
-        connection?.setReading(true)
+        holdClient(false)
         let free = release(as: .failed)
         // 503, not 502: no byte of the request has reached the server, so it may be sent to another pod.
         connection?.refuse(
@@ -167,6 +169,13 @@ final class ForwardedTask: PodExchange {
 
     // MARK: The client
 
+    /// Reads nothing more from the client, or again.
+    private func holdClient(_ isHeld: Bool) {
+        guard isHeld != holdsClient else { return }
+        holdsClient = isHeld
+        connection?.setReading(!isHeld)
+    }
+
     func setWritable(_ isWritable: Bool) { upstream?.setReading(isWritable) }
 
     func clientLeft() {
@@ -203,7 +212,7 @@ final class ForwardedTask: PodExchange {
         }
         upstream = nil
         channel = nil
-        connection?.setReading(true)
+        holdClient(false)
         return release(as: outcome)
     }
 
@@ -241,7 +250,7 @@ extension ForwardedTask: UpstreamReceiver {
     }
 
     func upstreamWritable(_ isWritable: Bool) {
-        if !requestIsSent { connection?.setReading(isWritable) }
+        if !requestIsSent { holdClient(!isWritable) }
     }
 
     func upstreamClosed() { broken("the server closed the connection before its answer was whole") }

@@ -16,7 +16,9 @@ final class PodConnection: ChannelInboundHandler {
     /// Makes the exchange of a task; it may answer at once.
     private let makeExchange: (PodConnection, RequestHead, BodyFraming) -> (any PodExchange)?
 
-    private(set) var context: ChannelHandlerContext!
+    /// nil once the connection is gone.
+    private var context: ChannelHandlerContext?
+    let eventLoop: any EventLoop
     private var exchange: (any PodExchange)?
     /// Of the request under way.
     private(set) var head: RequestHead?
@@ -36,16 +38,20 @@ final class PodConnection: ChannelInboundHandler {
     init(
         pod: PodState,
         flow: RequestFlow,
+        eventLoop: any EventLoop,
         makeExchange: @escaping (PodConnection, RequestHead, BodyFraming) -> (any PodExchange)?
     ) {
         self.pod = pod
         self.flow = flow
+        self.eventLoop = eventLoop
         self.makeExchange = makeExchange
         // One that is accepted while the pod drains is not told by an event.
         keepsConnection = !pod.isDraining
     }
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
     // MARK: From the client
 
@@ -111,7 +117,7 @@ final class PodConnection: ChannelInboundHandler {
         exchange?.clientLeft()
     }
 
-    private func close() { context.close(promise: nil) }
+    private func close() { context?.close(promise: nil) }
 
     // MARK: Answers
 
@@ -119,15 +125,16 @@ final class PodConnection: ChannelInboundHandler {
     func writeContinue() {
         guard awaitsContinue else { return }
         awaitsContinue = false
-        context.writeAndFlush(wrapOutboundOut(ByteBuffer(staticString: MessageWriter.continueBytes)), promise: nil)
+        write(raw: ByteBuffer(staticString: MessageWriter.continueBytes))
+        flush()
     }
 
     /// Whether bytes that are written leave soon.
-    var isWritable: Bool { context.channel.isWritable }
+    var isWritable: Bool { context?.channel.isWritable ?? false }
 
     /// Reads from the client or not.
     func setReading(_ isReading: Bool) {
-        try? context.channel.syncOptions?.setOption(.autoRead, value: isReading)
+        try? context?.channel.syncOptions?.setOption(.autoRead, value: isReading)
     }
 
     /// A whole answer, in one write.
@@ -139,7 +146,8 @@ final class PodConnection: ChannelInboundHandler {
         fields: (inout ByteBuffer) -> Void = { _ in }
     ) {
         if awaitsContinue { keepsConnection = false }
-        var buffer = context.channel.allocator.buffer(capacity: 256 + body.readableBytes)
+        var buffer = ByteBuffer()
+        buffer.reserveCapacity(256 + body.readableBytes)
         let framing = BodyFraming.length(body.readableBytes)
         AnswerHead.write(
             status: status,
@@ -155,7 +163,8 @@ final class PodConnection: ChannelInboundHandler {
             fields(&$0)
         }
         if head?.method != .head { buffer.writeImmutableBuffer(body) }
-        context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+        write(raw: buffer)
+        flush()
         ended()
     }
 
@@ -182,7 +191,8 @@ final class PodConnection: ChannelInboundHandler {
             keepsConnection = false
         case .chunked, .untilClose: framing = .chunked
         }
-        var buffer = context.channel.allocator.buffer(capacity: 512)
+        var buffer = ByteBuffer()
+        buffer.reserveCapacity(512)
         AnswerHead.write(
             status: status,
             reason: reason,
@@ -194,30 +204,33 @@ final class PodConnection: ChannelInboundHandler {
             fields: fields
         )
         answer = .body(framing, isSent: head?.method != .head && framing != .none)
-        context.write(wrapOutboundOut(buffer), promise: nil)
+        write(raw: buffer)
     }
+
+    /// Bytes that are no part of a body, or a body's own framing.
+    func write(raw bytes: ByteBuffer) { context?.write(wrapOutboundOut(bytes), promise: nil) }
 
     /// Bytes of the body; flushed by ``flush()``.
     func write(_ bytes: ByteBuffer) {
         guard case .body(let framing, isSent: true) = answer, bytes.readableBytes > 0 else { return }
-        guard framing == .chunked else { return context.write(wrapOutboundOut(bytes), promise: nil) }
-        var line = context.channel.allocator.buffer(capacity: 16)
+        guard framing == .chunked else { return write(raw: bytes) }
+        var line = ByteBuffer()
         MessageWriter.writeChunkStart(size: bytes.readableBytes, into: &line)
-        context.write(wrapOutboundOut(line), promise: nil)
-        context.write(wrapOutboundOut(bytes), promise: nil)
-        context.write(wrapOutboundOut(ByteBuffer(staticString: "\r\n")), promise: nil)
+        write(raw: line)
+        write(raw: bytes)
+        write(raw: ByteBuffer(staticString: "\r\n"))
     }
 
-    func flush() { context.flush() }
+    func flush() { context?.flush() }
 
     /// The answer is whole.
     func end(trailers: HeaderFields? = nil) {
         if case .body(.chunked, isSent: true) = answer {
             var buffer = ByteBuffer()
             MessageWriter.writeLastChunk(trailers: trailers, into: &buffer)
-            context.write(wrapOutboundOut(buffer), promise: nil)
+            write(raw: buffer)
         }
-        context.flush()
+        flush()
         ended()
     }
 
@@ -225,7 +238,7 @@ final class PodConnection: ChannelInboundHandler {
     func abort(reset: Bool = false) {
         exchange = nil
         keepsConnection = false
-        if reset, let provider = context.channel as? any SocketOptionProvider {
+        if reset, let provider = context?.channel as? any SocketOptionProvider {
             provider.setSoLinger(linger(l_onoff: 1, l_linger: 0)).whenFailure { _ in }
         }
         close()

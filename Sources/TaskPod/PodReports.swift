@@ -53,6 +53,7 @@ extension PodState {
     func statisticsReport() -> ByteBuffer {
         let statistics = statistics()
         let ledger = snapshot()
+        let repeated = repeatedRequests
         return JSONWriter.object(capacity: 2048) { json in
             json.member("name", configuration.name)
             json.member("accepted", statistics.accepted)
@@ -75,7 +76,7 @@ extension PodState {
             json.key("repeated_requests")
             json.object { json in
                 // Bounded, since nobody reads on after the first few.
-                for (id, count) in ledger.history.repeated.sorted(by: { $0.key < $1.key }).prefix(1000) {
+                for (id, count) in repeated.sorted(by: { $0.key < $1.key }).prefix(1000) {
                     json.member(id, count)
                 }
             }

@@ -10,6 +10,8 @@ final class PodState: Sendable {
     let operations: PathMatcher<ResourceVector>?
     let startedAt = NIODeadline.now()
     private let ledger: NIOLockedValueBox<AdmissionLedger>
+    /// Apart from the ledger, whose copies for reports are to stay small.
+    private let ran: NIOLockedValueBox<RequestHistory>
     /// Succeeds when draining has begun and nothing runs any more.
     private let idle: EventLoopPromise<Void>
 
@@ -22,10 +24,10 @@ final class PodState: Sendable {
                 total: configuration.total,
                 workers: configuration.workers,
                 form: configuration.capacityForm,
-                remembered: configuration.rememberedRequests,
                 now: .now()
             )
         )
+        ran = NIOLockedValueBox(RequestHistory(limit: configuration.rememberedRequests))
         idle = eventLoop.makePromise()
     }
 
@@ -47,9 +49,10 @@ final class PodState: Sendable {
     func admit(_ needs: ResourceVector, id: String?) throws(AdmissionLedger.Refusal) {
         let now = NIODeadline.now()
         let result = ledger.withLockedValue { ledger in
-            Result { () throws(AdmissionLedger.Refusal) in try ledger.admit(needs, id: id, now: now) }
+            Result { () throws(AdmissionLedger.Refusal) in try ledger.admit(needs, now: now) }
         }
         try result.get()
+        if let id { ran.withLockedValue { $0.record(id) } }
     }
 
     /// Gives back what was admitted.
@@ -95,7 +98,10 @@ final class PodState: Sendable {
         return ledger.withLockedValue { $0.statistics(at: now) }
     }
 
-    func history() -> RequestHistory { ledger.withLockedValue { $0.history } }
+    /// The ids that ran more than once, with their counts.
+    var repeatedRequests: [String: Int] { ran.withLockedValue { $0.repeated } }
+
+    func history() -> RequestHistory { ran.withLockedValue { $0 } }
 
     /// A consistent view, for reports.
     func snapshot() -> AdmissionLedger { ledger.withLockedValue { $0 } }

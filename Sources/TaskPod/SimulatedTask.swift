@@ -99,10 +99,8 @@ final class SimulatedTask: PodExchange {
         case .reset?: fail(reset: true)
         case .close?: fail()
         case .garbage?:
-            connection.context.writeAndFlush(
-                connection.wrapOutboundOut(ByteBuffer(string: "?!\u{1}\r\n\r\n")),
-                promise: nil
-            )
+            connection.write(raw: ByteBuffer(string: "?!\u{1}\r\n\r\n"))
+            connection.flush()
             fail()
         case .cut?, .hang?:
             let body = wholeBody()
@@ -173,7 +171,7 @@ final class SimulatedTask: PodExchange {
     }
 
     private func wait(until deadline: NIODeadline, _ next: @escaping (SimulatedTask) -> Void) {
-        timer = connection.context.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) { [weak self] in
+        timer = connection.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) { [weak self] in
             if let self { next(self) }
         }
     }

@@ -82,7 +82,10 @@ package final class TaskPodServer: Sendable {
                     let pipeline = channel.pipeline.syncOperations
                     let configuration = state.configuration
                     let flow = try configuration.codec.addServerHandlers(to: pipeline, limits: configuration.limits)
-                    let handler = PodConnection(pod: state, flow: flow) { connection, head, framing in
+                    let handler = PodConnection(pod: state, flow: flow, eventLoop: channel.eventLoop) {
+                        connection,
+                        head,
+                        framing in
                         upstream.map { ForwardedTask.make(connection, head, framing, to: $0) }
                             ?? SimulatedTask.make(connection, head, framing)
                     }

@@ -11,10 +11,9 @@ struct AdmissionLedgerTests {
     private func ledger(
         _ total: ResourceVector = ResourceVector(cpus: 4000, gpus: 2000, memory: 8000),
         workers: Int? = nil,
-        form: TaskPodConfiguration.CapacityForm = .flat,
-        remembered: Int = 10
+        form: TaskPodConfiguration.CapacityForm = .flat
     ) -> AdmissionLedger {
-        AdmissionLedger(total: total, workers: workers, form: form, remembered: remembered, now: Self.start)
+        AdmissionLedger(total: total, workers: workers, form: form, now: Self.start)
     }
 
     @Test("never gives more than there is, whatever comes and goes", arguments: 0..<20)
@@ -37,7 +36,7 @@ struct AdmissionLedgerTests {
                 )
                 let sum = running.reduce(needs, +)
                 let fits = sum.fits(in: total) && running.count < workers ?? .max
-                let admitted = (try? ledger.admit(needs, id: nil, now: now)) != nil
+                let admitted = (try? ledger.admit(needs, now: now)) != nil
                 #expect(admitted == fits)
                 if admitted { running.append(needs) }
             }
@@ -59,8 +58,8 @@ struct AdmissionLedgerTests {
         var ledger = ledger()
         let whole = ResourceVector(cpus: 0, gpus: 1000, memory: 0)
         let half = ResourceVector(cpus: 0, gpus: 500, memory: 0)
-        try ledger.admit(whole, id: nil, now: Self.start)
-        try ledger.admit(half, id: nil, now: Self.start + .milliseconds(1000))
+        try ledger.admit(whole, now: Self.start)
+        try ledger.admit(half, now: Self.start + .milliseconds(1000))
         ledger.release(whole, as: .completed, now: Self.start + .milliseconds(3000))
         let statistics = ledger.statistics(at: Self.start + .milliseconds(4000))
         #expect(abs(statistics.gpuBusySeconds - (1 + 1.5 * 2 + 0.5)) < 1e-9)
@@ -73,11 +72,11 @@ struct AdmissionLedgerTests {
         var ledger = ledger(workers: 2, form: .nested)
         #expect(ledger.largest == ResourceVector(cpus: 2000, gpus: 1000, memory: 4000))
         #expect(throws: AdmissionLedger.Refusal.busy) {
-            try ledger.admit(ResourceVector(cpus: 0, gpus: 2000, memory: 0), id: nil, now: Self.start)
+            try ledger.admit(ResourceVector(cpus: 0, gpus: 2000, memory: 0), now: Self.start)
         }
-        try ledger.admit(ledger.largest, id: nil, now: Self.start)
-        try ledger.admit(.zero, id: nil, now: Self.start)
-        #expect(throws: AdmissionLedger.Refusal.busy) { try ledger.admit(.zero, id: nil, now: Self.start) }
+        try ledger.admit(ledger.largest, now: Self.start)
+        try ledger.admit(.zero, now: Self.start)
+        #expect(throws: AdmissionLedger.Refusal.busy) { try ledger.admit(.zero, now: Self.start) }
     }
 
     @Test("takes nothing while draining or before its server is ready, and says which")
@@ -86,12 +85,12 @@ struct AdmissionLedgerTests {
         ledger.isReady = false
         #expect(ledger.free == .zero)
         #expect(ledger.idleWorkers == 0)
-        #expect(throws: AdmissionLedger.Refusal.notReady) { try ledger.admit(.zero, id: nil, now: Self.start) }
+        #expect(throws: AdmissionLedger.Refusal.notReady) { try ledger.admit(.zero, now: Self.start) }
         ledger.isReady = true
         #expect(ledger.idleWorkers == 4)
         ledger.drain()
         #expect(ledger.free == .zero)
-        #expect(throws: AdmissionLedger.Refusal.draining) { try ledger.admit(.zero, id: nil, now: Self.start) }
+        #expect(throws: AdmissionLedger.Refusal.draining) { try ledger.admit(.zero, now: Self.start) }
     }
 
     @Test("remembers the latest ids, and which of them came again")
