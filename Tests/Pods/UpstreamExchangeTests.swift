@@ -367,6 +367,24 @@ struct UpstreamExchangeTests {
         try await server.stop()
     }
 
+    @Test("a pod that is alive and takes nothing of a large body for long is not taken for one that vanished")
+    func busyPod() async throws {
+        let exchanges = Mailbox<TestServer.Exchange>()
+        let server = try await TestServer(moment: .headThenNoReading) { exchanges.put($0) }
+        let upstream = try Upstream { $0.tcpUserTimeout = .milliseconds(100) }
+        let body = ByteBuffer(repeating: 0, count: 32 << 20)
+        let recorder = Recorder()
+        try await upstream.begin(Upstream.request(.post, body: .memory(body)), to: Pod(server), recorder)
+        let exchange = await exchanges.next()
+        // The kernel's own clock; left to it, it ends the connection within a second.
+        try await Task.sleep(for: .seconds(2))
+        try await exchange.channel.setOption(.autoRead, value: true).get()
+        #expect(await recorder.events.next().name == "written")
+        exchange.answer()
+        #expect(try await recorder.answer().body == "ok")
+        try await server.stop()
+    }
+
     @Test("a connection that does not come about in time is given up, by the handshake's time too")
     func connectTimeout() async throws {
         let channels = Mailbox<any Channel>()

@@ -1,6 +1,9 @@
 import Core
+import Dispatch
+import Glibc
 import NIOConcurrencyHelpers
 import NIOCore
+import NIOPosix
 import Pods
 import Testing
 
@@ -130,6 +133,36 @@ struct UpstreamPoolTests {
         let error = await #expect(throws: PodCallFailure.self) { try await upstream.answer(from: pod) }
         #expect(error?.kind == .reset)
         try await server.stop()
+    }
+
+    @Test("a kept connection that was reset before it took a byte is replaced without anybody noticing")
+    func resetBeforeReuse() async throws {
+        let channels = Mailbox<any Channel>()
+        let server = try await TestServer(onConnection: { channels.put($0) }) { $0.answer("\($0.connection)") }
+        // A thread of its own, to be held up while the reset arrives.
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let upstream = try Upstream(on: group.next())
+        let pod = Pod(server)
+        #expect(try await upstream.answer(from: pod).body == "0")
+        let channel = await channels.next()
+        let recorder = Recorder()
+        let isReset = DispatchSemaphore(value: 0)
+        try await upstream.loop.submit {
+            (channel as! any SocketOptionProvider).setSoLinger(linger(l_onoff: 1, l_linger: 0))
+                .flatMap { channel.close() }
+                .whenComplete { _ in isReset.signal() }
+            // Loopback delivers within the closing call.
+            isReset.wait()
+            _ = upstream.transport.send(
+                Upstream.request(.post, mayReuseIdle: false),
+                to: pod,
+                on: upstream.loop,
+                receiver: recorder
+            )
+        }.get()
+        #expect(try await recorder.answer().body == "1")
+        try await server.stop()
+        try await group.shutdownGracefully()
     }
 
     @Test(

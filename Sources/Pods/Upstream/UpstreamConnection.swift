@@ -12,6 +12,8 @@ final class UpstreamConnection: ChannelDuplexHandler, @unchecked Sendable {
 
     /// In memory up to here, a body goes into the buffer of the head; in bytes.
     private static let maximumInlineBody = 16 * 1024
+    /// From here on a body may fill the pod's receive window; in bytes.
+    private static let longBody = 64 * 1024
     /// Interim answers that a pod may send before its final one.
     private static let maximumInformational = 100
 
@@ -36,7 +38,9 @@ final class UpstreamConnection: ChannelDuplexHandler, @unchecked Sendable {
     /// Counts the exchanges, so that a late promise knows its own.
     private var exchange = 0
     private var isRequestWritten = false
+    /// Whether the whole request is being written at once, and is small enough for an empty socket buffer to take or refuse as one.
     private var isFirstFlush = false
+    private var hasPatience = false
     private var upload: SpooledUpload?
     private var hasHead = false
     private var informationalCount = 0
@@ -90,6 +94,7 @@ final class UpstreamConnection: ChannelDuplexHandler, @unchecked Sendable {
         keepsAlive = false
         call.sendingBegins()
         let request = call.request
+        if request.body.byteCount > Self.longBody { setPatience(true) }
         let authority = pool.authority
         switch request.body {
         case .none:
@@ -118,7 +123,7 @@ final class UpstreamConnection: ChannelDuplexHandler, @unchecked Sendable {
         rest: ByteBuffer? = nil
     ) {
         let promise = lastWrite(context)
-        isFirstFlush = true
+        isFirstFlush = rest == nil && head.readableBytes <= Self.maximumInlineBody
         if let rest {
             context.write(wrapOutboundOut(.head(head, method: method)), promise: nil)
             context.writeAndFlush(wrapOutboundOut(.bytes(rest)), promise: promise)
@@ -146,15 +151,24 @@ final class UpstreamConnection: ChannelDuplexHandler, @unchecked Sendable {
         return promise
     }
 
-    /// A connection that was kept may turn out dead as it is written to. Where that was the first write and it fits the buffer of a
-    /// socket, the kernel took none of it: then the request goes on another connection. Else the end of the connection tells.
+    /// A connection that was kept may turn out dead as it is written to. Where that was the first write of a small request, the kernel
+    /// took none of it: then the request goes on another connection. Else the end of the connection tells.
     private func firstFlushFailed(_ call: UpstreamCall) {
-        guard isFirstFlush, exchange > 1, !hasHead, call.request.body.byteCount <= Self.maximumInlineBody else {
-            return
-        }
+        guard isFirstFlush, exchange > 1, !hasHead else { return }
         self.call = nil
         context?.close(promise: nil)
         call.startAgain()
+    }
+
+    /// TCP_USER_TIMEOUT also ends connections whose peer is alive and takes nothing for that long (tcp(7)), as a pod does that computes
+    /// on its only thread while a large body waits: then ``PodsConfiguration/streamIdleTimeout`` is what counts.
+    private func setPatience(_ patient: Bool) {
+        let configuration = pool.loop.configuration
+        let timeout =
+            patient
+            ? max(configuration.streamIdleTimeout, configuration.tcpUserTimeout) : configuration.tcpUserTimeout
+        hasPatience = patient
+        try? context?.channel.syncOptions?.setOption(UpstreamPool.userTimeout, value: timeout.forUserTimeout)
     }
 
     // MARK: Sending from a file: called by SpooledUpload
@@ -253,6 +267,7 @@ final class UpstreamConnection: ChannelDuplexHandler, @unchecked Sendable {
         if isLeaving {
             isLeaving = false
             if context.channel.isActive {
+                if hasPatience { setPatience(false) }
                 pool.park(self, for: keepAliveTime)
                 resumeReading()
             }

@@ -92,19 +92,25 @@ final class UpstreamPool: @unchecked Sendable {
         }
     }
 
+    /// TCP_USER_TIMEOUT, in milliseconds.
+    static let userTimeout = ChannelOptions.Types.SocketOption(
+        level: .tcp,
+        name: NIOBSDSocket.Option(rawValue: TCP_USER_TIMEOUT)
+    )
+
     private func bootstrap() -> ClientBootstrap {
         let configuration = loop.configuration
-        let silence = max(configuration.tcpUserTimeout.nanoseconds / 1_000_000, 1)
+        let silence = configuration.tcpUserTimeout.forUserTimeout
         // While an answer is computed nothing is unacknowledged: keep-alive probes, from half of the time on, find a node that vanished.
         let probe = max(silence / 4000, 1)
         return ClientBootstrap(group: loop.eventLoop)
             .connectTimeout(configuration.connectTimeout)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.socketOption(.so_keepalive), value: 1)
-            .channelOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: Int(probe * 2))
-            .channelOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: Int(probe))
+            .channelOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: probe * 2)
+            .channelOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: probe)
             .channelOption(.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: 3)
-            .channelOption(.tcpOption(.init(rawValue: TCP_USER_TIMEOUT)), value: Int(silence))
+            .channelOption(Self.userTimeout, value: silence)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
@@ -128,4 +134,9 @@ final class UpstreamPool: @unchecked Sendable {
             return "\(error)"
         }
     }
+}
+
+extension TimeAmount {
+    /// Whole milliseconds within what TCP_USER_TIMEOUT takes.
+    var forUserTimeout: SocketOptionValue { SocketOptionValue(min(max(nanoseconds / 1_000_000, 1), Int64(CInt.max))) }
 }

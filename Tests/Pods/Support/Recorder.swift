@@ -76,7 +76,10 @@ struct Upstream: Sendable {
     /// Stands still but for ``advance(_:)``.
     private let time: NIOLockedValueBox<NIODeadline>
 
-    init(_ change: (inout PodsConfiguration) -> Void = { _ in }) throws {
+    init(
+        on eventLoop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next(),
+        _ change: (inout PodsConfiguration) -> Void = { _ in }
+    ) throws {
         var configuration = PodsConfiguration()
         // Deadlines are looked at when a test says so; nothing depends on how busy the machine is.
         configuration.timerGranularity = .hours(1)
@@ -85,7 +88,7 @@ struct Upstream: Sendable {
         change(&configuration)
         let time = NIOLockedValueBox(NIODeadline.now())
         self.time = time
-        loop = MultiThreadedEventLoopGroup.singleton.next()
+        loop = eventLoop
         transport = try UpstreamTransport(configuration: configuration, group: loop) { time.withLockedValue { $0 } }
     }
 
