@@ -122,6 +122,8 @@ package struct DispatchMachine {
             sequence += 1
             let slot = requests.insert(entry)
             lease(slot, to: pod, now: now)
+            // Its route may be full now, and what was reserved for it free.
+            settle(now)
             return .placed(requests.ticket(slot), pods[pod].pod)
         }
         guard lines.count < configuration.maxQueueDepth else {

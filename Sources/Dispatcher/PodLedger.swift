@@ -190,12 +190,15 @@ struct PodLedger {
             let rest = Lost(needs: lease.needs, worker: lease.worker, writtenAt: lease.writtenAt, endedAt: now)
             lost.append(rest)
             mayHaveMore = true
+            // The pod may go on with it, as if it were another's.
+            isAlone = false
             return
         }
         held -= lease.needs
         heldCount -= 1
         if lease.isDeducted {
-            giveBack(lease.needs, worker: lease.worker)
+            let worker = lease.worker == nil || end == .unsent ? lease.worker : someWorker(lease.needs)
+            giveBack(lease.needs, worker: worker)
             // The sample may have had it in it, and then has it still.
             if let writtenAt = lease.writtenAt, let receivedAt, writtenAt < receivedAt { mayHaveMore = true }
         } else if wasIncluded(endedAt: now) {
@@ -223,26 +226,22 @@ struct PodLedger {
         if let workers = report.workers { list(workers) }
         mayHaveMore = false
 
-        // Our leases that were surely running at the moment that the sample describes.
+        // Our leases that ran at the moment that the sample describes.
         var running = ResourceVector.zero
         var runningCount = 0
         for index in leases.indices where leases[index].isOpen {
-            let isSeen = wasSeen(leases[index].writtenAt, sentAt)
-            leases[index].isDeducted = !isSeen
             leases[index].worker = nil
-            if isSeen {
-                running += leases[index].needs
-                runningCount += 1
-            } else {
-                leases[index].worker = deduct(leases[index].needs)
-            }
+            leases[index].isDeducted = !wasSeen(leases[index].writtenAt, sentAt)
+            guard !leases[index].isDeducted else { continue }
+            running += leases[index].needs
+            runningCount += 1
         }
-        settleLost(sentAt)
         for lease in ended where lease.endedAt > receivedAt && wasSeen(lease.writtenAt, sentAt) {
             running += lease.needs
             runningCount += 1
         }
         compare(report, running, runningCount)
+        // What is given back comes first: a worker of it may be what another lease has taken since.
         for lease in ended {
             if wasSeen(lease.writtenAt, sentAt), wasIncluded(endedAt: lease.endedAt) {
                 returnSeen(lease.needs)
@@ -250,6 +249,10 @@ struct PodLedger {
                 mayHaveMore = true
             }
         }
+        for index in leases.indices where leases[index].isOpen && leases[index].isDeducted {
+            leases[index].worker = deduct(leases[index].needs)
+        }
+        settleLost(sentAt)
         if let forgottenAt, forgottenAt > sentAt { mayHaveMore = true }
         let settlingTime = settlingTime
         ended.removeAll { $0.endedAt + settlingTime <= sentAt }
@@ -336,9 +339,15 @@ extension PodLedger {
         available += needs
         if let count = idleCount { idleCount = count + 1 }
         guard listsWorkers else { return }
-        // Which worker had it is the pod's secret: where they differ, it is known to be as large as the request at least.
-        insert(workersAreAlike && largestWorker != .zero ? largestWorker : needs)
-        if !workersAreAlike { mayHaveMore = true }
+        insert(someWorker(needs))
+    }
+
+    /// A worker that the pod is done with. Which one had the request is the pod's secret: where they differ, it is known to be as large
+    /// as the request at least.
+    private mutating func someWorker(_ needs: ResourceVector) -> ResourceVector {
+        if workersAreAlike, largestWorker != .zero { return largestWorker }
+        mayHaveMore = true
+        return needs
     }
 
     private mutating func remember(_ lease: Ended) {

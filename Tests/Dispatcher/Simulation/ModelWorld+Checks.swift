@@ -125,13 +125,20 @@ extension ModelWorld {
             machine.undrainPod(key: pod, now: now)
             machine.resetBreaker(podKey: pod, now: now)
         }
-        let end = time + 90_000_000
-        while let next = agenda.nextTime, next < end { try step() }
+        try carryOut()
+        // As long as the smallest pod needs for all of them one by one, and then some polls more.
+        var end = time + 100_000_000 + Int64(requests.count) * 2 * Self.longestTask
         let largest = pods.filter(\.isListed).map(\.largest)
+        while let next = agenda.nextTime, next < end {
+            try step()
+            guard stepCount % 50 == 0, time + 15_000_000 < end, machine.leasedCount == 0 else { continue }
+            let isDone = !requests.values.contains { request in largest.contains { request.needs.fits(in: $0) } }
+            if isDone { end = time + 15_000_000 }
+        }
         for (ticket, request) in requests where request.attempt != nil || largest.contains(where: request.needs.fits) {
-            throw Violation(
-                description: "\(ticket) needs \(request.needs) and never left; attempt \(request.attempt ?? 0)"
-            )
+            let lines = machine.queueSnapshot(now: now).lines.prefix(5).map { "\($0.needs): \($0.explanation)" }
+            let listed = pods.indices.filter { pods[$0].isListed }.map { describe($0) }
+            throw Violation(description: "\(ticket) \(request) never left; \(lines); \(listed)")
         }
         for model in pods {
             guard let slot = machine.pods.slot(model.pod.key) else { continue }

@@ -316,7 +316,7 @@ struct ModelWorld {
 
     // MARK: What the machine wants
 
-    private mutating func carryOut() throws {
+    mutating func carryOut() throws {
         while let action = machine.nextAction() {
             switch action {
             case .dispatch(let ticket, let pod): try dispatch(ticket, pod)
