@@ -65,7 +65,9 @@ final class Retention {
         file = try connection.prepare("SELECT file FROM bodies WHERE request = ?1 AND file IS NOT NULL")
         fileElsewhere = try connection.prepare("SELECT 1 FROM bodies WHERE file = ?1")
         let dropBody = try connection.prepare("DELETE FROM bodies WHERE request = ?1")
-        let dropInlineBody = try connection.prepare("UPDATE requests SET body = NULL WHERE id = ?1 AND body IS NOT NULL")
+        let dropInlineBody = try connection.prepare(
+            "UPDATE requests SET body = NULL WHERE id = ?1 AND body IS NOT NULL"
+        )
         let dropAnswerBody = try connection.prepare(
             "UPDATE outcomes SET answer_body = NULL WHERE request = ?1 AND answer_body IS NOT NULL"
         )
