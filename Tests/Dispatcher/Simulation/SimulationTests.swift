@@ -4,7 +4,7 @@ import Testing
 @testable import Dispatcher
 
 /// Thousands of random events against a model world that refuses what must not happen. `NEUTRINO_SIM_SEEDS` says how many worlds
-/// (default 24), `NEUTRINO_SIM_FIRST_SEED` which is the first, `NEUTRINO_SIM_EVENTS` how many events each (default 3,000).
+/// (default 6), `NEUTRINO_SIM_FIRST_SEED` which is the first, `NEUTRINO_SIM_EVENTS` how many events each (default 2,000).
 @Suite struct SimulationTests {
     private static func setting(_ name: String, _ fallback: UInt64) -> UInt64 {
         ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) } ?? fallback
@@ -12,14 +12,14 @@ import Testing
 
     static let seeds: [UInt64] = {
         let first = setting("NEUTRINO_SIM_FIRST_SEED", 1)
-        return Array(first..<first + setting("NEUTRINO_SIM_SEEDS", 24))
+        return Array(first..<first + setting("NEUTRINO_SIM_SEEDS", 6))
     }()
 
     @Test(arguments: seeds)
     func nothingImpossibleHappens(seed: UInt64) throws {
         var world = ModelWorld(seed: seed)
         do {
-            try world.run(events: Int(Self.setting("NEUTRINO_SIM_EVENTS", 3_000)))
+            try world.run(events: Int(Self.setting("NEUTRINO_SIM_EVENTS", 2_000)))
         } catch {
             Issue.record("seed \(seed), at \(world.time - ModelWorld.start) µs: \(error)")
         }
