@@ -25,13 +25,15 @@ package struct QueueSchema: Sendable {
     /// Opens a database, or makes it in an empty file, and runs the steps that it lacks, each in a transaction of its own.
     ///
     /// The file is in WAL mode afterwards. The oldest program that may use it is its `user_version`.
-    /// - Parameter path: A file that exists; it may be empty.
+    /// - Parameters:
+    ///   - path: A file that exists; it may be empty.
+    ///   - busyTimeout: How many seconds a lock of another process is waited for.
     /// - Returns: The identifiers of the steps that were run.
     /// - Throws: ``MigrationError``.
-    package func migrate(path: String) throws -> [String] {
+    package func migrate(path: String, busyTimeout: Double = 2) throws -> [String] {
         var configuration = Configuration()
         configuration.foreignKeysEnabled = false
-        configuration.busyMode = .timeout(2)
+        configuration.busyMode = .timeout(busyTimeout)
         do {
             let queue = try DatabaseQueue(path: path, configuration: configuration)
             defer { try? queue.close() }

@@ -30,9 +30,17 @@ package final class RequestQueue: Sendable {
     /// Takes the lock, migrates the database, ends what the last run left open and starts the threads. Blocks meanwhile.
     /// - Throws: ``QueueError``.
     package static func open(_ configuration: QueueConfiguration, logger: Logger) throws -> RequestQueue {
+        try open(configuration, checkpoints: Checkpointer.Limits(), logger: logger)
+    }
+
+    static func open(
+        _ configuration: QueueConfiguration,
+        checkpoints: Checkpointer.Limits,
+        logger: Logger
+    ) throws -> RequestQueue {
         let lock = try prepare(configuration, logger: logger).lock
         do {
-            return try RequestQueue(configuration, lock: lock, logger: logger)
+            return try RequestQueue(configuration, lock: lock, checkpoints: checkpoints, logger: logger)
         } catch let failure as SQLiteFailure {
             throw DatabaseFile.error(failure, path: configuration.databasePath)
         } catch let error as QueueError {
@@ -63,21 +71,26 @@ package final class RequestQueue: Sendable {
         return (lock, migrations)
     }
 
-    private init(_ configuration: QueueConfiguration, lock: DatabaseLock, logger: Logger) throws {
+    private init(
+        _ configuration: QueueConfiguration,
+        lock: DatabaseLock,
+        checkpoints: Checkpointer.Limits,
+        logger: Logger
+    ) throws {
         self.configuration = configuration
         self.lock = lock
         self.logger = logger
         let connection = try DatabaseFile.openWriter(configuration)
         try DatabaseFile.check(connection)
         let recovery = try Recovery.run(connection, milliseconds: wallClockMilliseconds())
-        let redaction = RowRedaction(
-            keepCredentials: configuration.keepCredentials,
+        let redaction = Redaction(
             fields: configuration.redactedFields,
-            parameters: configuration.redactedQuery
+            queryParameters: configuration.redactedQuery,
+            keepsCredentials: configuration.keepCredentials
         )
         let statements = try RowStatements(
             connection,
-            redaction: redaction,
+            redaction: RowRedaction(redaction),
             inlineBodyBytes: configuration.inlineBodyBytes
         )
         let spool = BodySpool(path: configuration.spoolPath, syncs: configuration.synchronous == .full)
@@ -86,9 +99,10 @@ package final class RequestQueue: Sendable {
         health = StorageHealth(logger: logger)
         let gate = CommitGate()
         checkpointer = Checkpointer(
-            connection: try SQLiteConnection(path: configuration.databasePath, busyTimeout: 0),
+            connection: try DatabaseFile.openCheckpointer(configuration),
             gate: gate,
             health: health,
+            limits: checkpoints,
             logger: logger
         )
         checkpointer.watch(connection)
@@ -171,6 +185,17 @@ package final class RequestQueue: Sendable {
         return (recovered, lost)
     }
 
+    /// Returns when everything that was handed over before is committed, outcomes too; for those who read their own writes.
+    /// - Throws: Where the disk does not let it.
+    package func flush() async throws {
+        try await perform { _ in }
+    }
+
+    /// Runs `body` on the writer's thread, in a transaction of its own.
+    func perform(_ body: @escaping @Sendable (SQLiteConnection) throws -> Void) async throws {
+        try await buffer.perform(body)
+    }
+
     /// Writes everything that was handed over, takes a last checkpoint and closes the database. Later calls to the journal fail.
     package func close() async {
         await withCheckedContinuation { continuation in
@@ -191,9 +216,10 @@ package final class RequestQueue: Sendable {
         log.close()
         checkpointer.close()
         threads.checkpointer.join()
-        // The last connection: SQLite checkpoints and removes the WAL.
-        checkpointer.closeConnection()
+        // The last connection.
+        checkpointer.finish()
         spool.close()
+        lock.release()
         logger.info("The queue is closed")
     }
 

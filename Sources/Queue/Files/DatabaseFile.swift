@@ -66,6 +66,17 @@ enum DatabaseFile {
         return connection
     }
 
+    /// Opens the checkpointer's connection. It never waits for a lock: it would hold SQLite's write lock meanwhile.
+    static func openCheckpointer(_ configuration: QueueConfiguration) throws(SQLiteFailure) -> SQLiteConnection {
+        let connection = try SQLiteConnection(path: configuration.databasePath, busyTimeout: 0)
+        try connection.execute(
+            "PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = \(configuration.synchronous.rawValue)"
+        )
+        // Before its first read a connection does not know that there is a WAL, and its checkpoints do nothing.
+        _ = try connection.integer("SELECT count(*) FROM sqlite_master")
+        return connection
+    }
+
     /// Looks for damage for as long as `milliseconds`; a database too large for that is looked at in part.
     static func check(_ connection: SQLiteConnection, milliseconds: Int64 = 500) throws {
         let deadline = Deadline(at: monotonicNanoseconds() + milliseconds * 1_000_000)

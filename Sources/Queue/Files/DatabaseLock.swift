@@ -1,10 +1,12 @@
 import Glibc
+import Synchronization
 
 /// Keeps a second gateway off the database: an advisory lock (flock(2)) on a file beside it, with the holder's name inside.
 ///
 /// The kernel lets go of it when the process ends, however it ends; the file stays.
 final class DatabaseLock: Sendable {
     private let descriptor: Int32
+    private let isReleased = Atomic<Bool>(false)
 
     /// - Throws: ``QueueError``, `locked` naming the holder.
     init(path: String, databasePath: String) throws(QueueError) {
@@ -26,7 +28,11 @@ final class DatabaseLock: Sendable {
         _ = text.withCString { pwrite(descriptor, $0, strlen($0), 0) }
     }
 
-    deinit {
+    deinit { release() }
+
+    /// Lets go of it; once.
+    func release() {
+        guard !isReleased.exchange(true, ordering: .relaxed) else { return }
         close(descriptor)
     }
 

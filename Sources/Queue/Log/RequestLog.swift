@@ -82,7 +82,7 @@ package final class RequestLog: Sendable {
     }
 
     /// Runs a read, and interrupts it where it takes too long.
-    private func read<Value: Sendable>(
+    func read<Value: Sendable>(
         _ body: @escaping @Sendable (Database) throws -> Value
     ) async throws -> Value {
         try await withThrowingTaskGroup(of: Value.self) { group in

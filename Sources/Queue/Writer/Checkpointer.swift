@@ -110,8 +110,10 @@ final class Checkpointer: @unchecked Sendable {
         }
     }
 
-    /// Closes the connection; after the thread has ended.
-    func closeConnection() {
+    /// Takes a last checkpoint and closes the connection; after the thread has ended. Where it is the last one, SQLite then removes
+    /// the WAL.
+    func finish() {
+        _ = take(SQLITE_CHECKPOINT_PASSIVE)
         connection.close()
     }
 
@@ -122,11 +124,13 @@ final class Checkpointer: @unchecked Sendable {
         if result.code == SQLITE_OK, result.total > limits.restartFrames || walFrames > limits.restartFrames {
             result = gate.whileClosed {
                 let result = take(SQLITE_CHECKPOINT_RESTART)
-                // The next commit begins the WAL anew.
-                if result.code == SQLITE_OK { frames.store(0, ordering: .relaxed) }
+                if result.code == SQLITE_OK {
+                    // The next commit begins the WAL anew. Told in here, so that no commit after it is contradicted.
+                    frames.store(0, ordering: .relaxed)
+                    tellBehind(0)
+                }
                 return result
             }
-            if result.code == SQLITE_OK { tellBehind(0) }
         }
         switch result.code & 0xFF {
         case SQLITE_OK:
@@ -154,7 +158,8 @@ final class Checkpointer: @unchecked Sendable {
         var total: Int32 = 0
         var moved: Int32 = 0
         let code = sqlite3_wal_checkpoint_v2(connection.handle, nil, mode, &total, &moved)
-        return (code, Int(total))
+        // A connection that has not read yet does not know of the WAL: SQLite then does nothing, and says -1 and OK.
+        return (code == SQLITE_OK && total < 0 ? SQLITE_MISUSE : code, Int(total))
     }
 
     private func tellBehind(_ frames: Int) {

@@ -11,6 +11,9 @@ struct OpenRequests {
 
     init() {}
 
+    /// What is kept, gaps included.
+    var capacityInUse: Int { ids.count }
+
     /// The smallest.
     var lowest: Int64? { count > 0 ? ids[first] : nil }
 

@@ -5,12 +5,14 @@ import Synchronization
 
 /// The one thread that writes: takes what has come, commits it, tells who waits, and takes what came meanwhile.
 ///
-/// Everything but ``statistics`` belongs to that thread. Its loop is ``run()``; ``turn(_:)`` is one round of it.
+/// Everything but ``statistics`` belongs to that thread. Its loop is ``run()``.
 final class QueueWriter: @unchecked Sendable {
     // `@unchecked`: made on one thread and then handed to the writer's own; `counters` has its lock.
 
     /// Rows of one transaction; what is over goes into the next.
     static let rowsPerCommit = 1024
+    /// Bytes of their bodies.
+    static let bytesPerCommit = 8 << 20
     /// Between two saves of the low-water mark, and two looks at what retention has to do, in nanoseconds.
     static let tick: Int64 = 1_000_000_000
     /// Between two tries to write while the disk is bad.
@@ -34,7 +36,8 @@ final class QueueWriter: @unchecked Sendable {
     var reports = CommitReports()
     /// Requests that were open when the queue was opened are among them: replays that go on waiting.
     var open: OpenRequests
-    /// Outcomes that could not be written yet.
+    private var batch = WriterBatch()
+    /// Outcomes that are not committed yet.
     private var unwritten: [PendingOutcome] = []
     private var savedMark: Int64
     private var largestID: Int64
@@ -71,44 +74,50 @@ final class QueueWriter: @unchecked Sendable {
 
     /// Until the buffer is closed and empty.
     func run() {
-        var batch = WriterBatch()
         var isBusy = false
         repeat {
             let deadline = deadline
             buffer.take(&batch, until: deadline, isBusy: isBusy, isBroken: health.isWritingBroken)
             isBusy = !batch.rows.isEmpty
-            turn(&batch)
+            turn()
         } while !batch.isLast
         finish()
     }
 
-    /// Writes a batch and does what is due beside; leaves it empty.
-    func turn(_ batch: inout WriterBatch) {
+    /// Writes what was taken and does what is due beside; leaves the batch empty.
+    private func turn() {
         let isProbe = health.isWritingBroken && batch.rows.isEmpty
         unwritten.append(contentsOf: batch.outcomes)
+        batch.outcomes.removeAll(keepingCapacity: true)
         var first = 0
         repeat {
-            let rows = batch.rows[first..<min(first + Self.rowsPerCommit, batch.rows.count)]
-            first = rows.endIndex
-            guard first == batch.rows.count else {
-                write(rows, outcomes: [], rejections: [])
-                continue
+            let rows = nextRows(from: first)
+            first = rows.upperBound
+            // Outcomes with the last rows, since an outcome comes after its request.
+            let isLast = first == batch.rows.count
+            guard !rows.isEmpty || !unwritten.isEmpty || !batch.rejections.isEmpty || isProbe || isMarkDue else {
+                break
             }
-            // With the last rows, since an outcome comes after its request.
-            if !rows.isEmpty || !unwritten.isEmpty || !batch.rejections.isEmpty || isProbe || isMarkDue {
-                let outcomes = unwritten
-                if write(rows, outcomes: outcomes, rejections: batch.rejections, isProbe: isProbe) {
-                    unwritten.removeAll(keepingCapacity: true)
-                }
-            }
+            write(rows, withLazy: isLast, isProbe: isProbe)
         } while first < batch.rows.count
         batch.rejections.removeAll(keepingCapacity: true)
         batch.rows.removeAll(keepingCapacity: true)
-        batch.outcomes.removeAll(keepingCapacity: true)
         for job in batch.jobs { run(job) }
         batch.jobs.removeAll(keepingCapacity: true)
-        if monotonicNanoseconds() >= nextTick { nextTick = monotonicNanoseconds() + Self.tick }
+        let now = monotonicNanoseconds()
+        if now >= nextTick { nextTick = now + Self.tick }
         maintain()
+    }
+
+    /// The rows of the next transaction.
+    private func nextRows(from first: Int) -> Range<Int> {
+        var end = first
+        var bytes = 0
+        while end < batch.rows.count, end - first < Self.rowsPerCommit, bytes < Self.bytesPerCommit {
+            bytes += batch.rows[end].request.body.byteCount
+            end += 1
+        }
+        return first..<end
     }
 
     private var deadline: Int64 {
@@ -119,62 +128,73 @@ final class QueueWriter: @unchecked Sendable {
 
     // MARK: Committing
 
-    /// Writes all of this in one transaction, and tells the receivers of the rows.
-    /// - Returns: Whether it is durable.
-    @discardableResult
-    private func write(
-        _ rows: ArraySlice<PendingRow>,
-        outcomes: [PendingOutcome],
-        rejections: [PendingRejection],
-        isProbe: Bool = false
-    ) -> Bool {
+    /// Writes rows of the batch in one transaction, and tells their receivers.
+    /// - Parameters:
+    ///   - withLazy: The outcomes that wait and the batch's rejections too.
+    ///   - isProbe: Tries whether there is room.
+    private func write(_ rows: Range<Int>, withLazy: Bool, isProbe: Bool = false) {
         let started = monotonicNanoseconds()
-        let unwrittenID = buffer.lastUnwritten
         // Refused by a key: the transaction goes on without them.
         var refused: [Int: SQLiteFailure] = [:]
         gate.enter()
-        let failure: SQLiteFailure? = {
-            do throws(SQLiteFailure) {
-                try begin.run()
-                for index in rows.indices {
-                    do throws(SQLiteFailure) {
-                        try write(rows[index], unwrittenID: unwrittenID)
-                    } catch  where error.isConstraint {
-                        refused[index] = error
-                    }
-                }
-                for pending in outcomes {
-                    do throws(SQLiteFailure) {
-                        try write(pending, unwrittenID: unwrittenID)
-                    } catch  where error.isConstraint {
-                        refuse(pending.outcome.id, error)
-                    }
-                }
-                for pending in rejections {
-                    try statements.reject(pending.rejection, id: pending.id, milliseconds: pending.milliseconds)
-                }
-                if isProbe { try probe() }
-                try saveMarkIfDue()
-                try commit.run()
-                return nil
-            } catch {
-                if connection.isInTransaction { try? connection.execute("ROLLBACK") }
-                return error
-            }
-        }()
+        let failure: SQLiteFailure?
+        do throws(SQLiteFailure) {
+            try begin.run()
+            try writeRows(rows, &refused)
+            if withLazy { try writeLazy() }
+            if isProbe { try probe() }
+            let mark = try saveMarkIfDue()
+            try commit.run()
+            savedMark = mark
+            failure = nil
+        } catch {
+            if connection.isInTransaction { try? connection.execute("ROLLBACK") }
+            failure = error
+        }
         gate.leave()
 
         health.wrote(failure?.problem)
+        let outcomes = withLazy ? unwritten.count : 0
         if let failure {
-            failed(rows, failure.problem)
+            for index in rows { failed(batch.rows[index], failure.problem) }
         } else {
-            committed(rows, refused)
-            for pending in outcomes { open.remove(pending.outcome.id.rawValue) }
+            for index in rows { committed(batch.rows[index], refused[index]) }
+            if withLazy {
+                for pending in unwritten { open.remove(pending.outcome.id.rawValue) }
+                unwritten.removeAll(keepingCapacity: true)
+            }
             lowWaterMark.value = lowWater
         }
         reports.send()
-        count(rows, outcomes: outcomes.count, rejections: rejections.count, since: started, failed: failure != nil)
-        return failure == nil
+        count(rows, outcomes, rejections: withLazy ? batch.rejections.count : 0, since: started, failed: failure != nil)
+    }
+
+    private func writeRows(_ rows: Range<Int>, _ refused: inout [Int: SQLiteFailure]) throws(SQLiteFailure) {
+        let unwrittenID = buffer.lastUnwritten
+        for index in rows {
+            do throws(SQLiteFailure) {
+                try write(batch.rows[index], unwrittenID: unwrittenID)
+            } catch {
+                guard error.isConstraint else { throw error }
+                refused[index] = error
+            }
+        }
+    }
+
+    private func writeLazy() throws(SQLiteFailure) {
+        let unwrittenID = buffer.lastUnwritten
+        for pending in unwritten {
+            let isChecked = pending.outcome.id.rawValue <= unwrittenID
+            do throws(SQLiteFailure) {
+                try statements.end(pending.outcome, milliseconds: pending.milliseconds, isChecked: isChecked)
+            } catch {
+                guard error.isConstraint else { throw error }
+                refuse(pending.outcome.id, error)
+            }
+        }
+        for pending in batch.rejections {
+            try statements.reject(pending.rejection, id: pending.id, milliseconds: pending.milliseconds)
+        }
     }
 
     private func write(_ row: PendingRow, unwrittenID: Int64) throws(SQLiteFailure) {
@@ -189,30 +209,19 @@ final class QueueWriter: @unchecked Sendable {
         try statements.attempt(row.request.id, number: row.number, pod: pod, milliseconds: row.milliseconds)
     }
 
-    private func write(_ pending: PendingOutcome, unwrittenID: Int64) throws(SQLiteFailure) {
-        let isChecked = pending.outcome.id.rawValue <= unwrittenID
-        try statements.end(pending.outcome, milliseconds: pending.milliseconds, isChecked: isChecked)
+    private func committed(_ row: PendingRow, _ refusal: SQLiteFailure?) {
+        if let refusal {
+            refuse(row.request.id, refusal)
+            if row.number == 0 { forget(row) }
+        } else if row.number == 0 {
+            add(row.request.id)
+        }
+        reports.add(row, refusal?.problem)
     }
 
-    private func committed(_ rows: ArraySlice<PendingRow>, _ refused: [Int: SQLiteFailure]) {
-        for index in rows.indices {
-            let row = rows[index]
-            guard let failure = refused[index] else {
-                if row.number == 0 { add(row.request.id) }
-                reports.add(row, nil)
-                continue
-            }
-            refuse(row.request.id, failure)
-            if row.number == 0 { forget(row) }
-            reports.add(row, failure.problem)
-        }
-    }
-
-    private func failed(_ rows: ArraySlice<PendingRow>, _ problem: StorageProblem) {
-        for row in rows {
-            if row.number == 0 { forget(row) }
-            reports.add(row, problem)
-        }
+    private func failed(_ row: PendingRow, _ problem: StorageProblem) {
+        if row.number == 0 { forget(row) }
+        reports.add(row, problem)
     }
 
     private func add(_ id: RequestID) {
@@ -250,12 +259,13 @@ final class QueueWriter: @unchecked Sendable {
 
     private var isMarkDue: Bool { monotonicNanoseconds() >= nextTick && lowWater != savedMark }
 
-    private func saveMarkIfDue() throws(SQLiteFailure) {
-        guard isMarkDue else { return }
+    /// - Returns: The mark that is saved once this is committed.
+    private func saveMarkIfDue() throws(SQLiteFailure) -> Int64 {
+        guard isMarkDue else { return savedMark }
         let mark = lowWater
         saveMark.bind(1, mark)
         try saveMark.run()
-        savedMark = mark
+        return mark
     }
 
     // MARK: Beside the rows
@@ -284,14 +294,8 @@ final class QueueWriter: @unchecked Sendable {
         }
     }
 
-    private func count(
-        _ rows: ArraySlice<PendingRow>,
-        outcomes: Int,
-        rejections: Int,
-        since started: Int64,
-        failed: Bool
-    ) {
-        let inserts = rows.count { $0.number == 0 }
+    private func count(_ rows: Range<Int>, _ outcomes: Int, rejections: Int, since started: Int64, failed: Bool) {
+        let inserts = rows.count { batch.rows[$0].number == 0 }
         let microseconds = Int(monotonicNanoseconds() - started) / 1000
         counters.withLockedValue { counters in
             counters.openRequests = open.count
@@ -317,7 +321,7 @@ final class QueueWriter: @unchecked Sendable {
             )
         }
         nextTick = 0
-        if isMarkDue { write([], outcomes: [], rejections: []) }
+        if isMarkDue { write(0..<0, withLazy: false) }
     }
 }
 

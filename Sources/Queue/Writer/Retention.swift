@@ -86,6 +86,9 @@ final class Retention {
 
     var isDue: Bool { monotonicNanoseconds() >= nextSlice }
 
+    /// Whether a pass has begun and not ended.
+    var isUnderWay: Bool { step != nil }
+
     /// Does one slice, in a transaction of its own.
     /// - Parameter lowWater: The smallest id that may be open.
     func slice(lowWater: Int64) throws -> Removed {

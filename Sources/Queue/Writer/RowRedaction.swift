@@ -1,32 +1,20 @@
 import Core
 import NIOCore
 
-/// What of a message is kept out of its row: the values of fields and query parameters that carry credentials.
+/// Writes a message's target and fields for its row: what ``Core/Redaction`` takes for a credential is left out, and named.
 struct RowRedaction: Sendable {
-    /// Fields that carry credentials in practice; in lower case.
-    static let credentialFields = [
-        "authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "api-key", "x-goog-api-key",
-    ]
+    private let redaction: Redaction
 
-    /// In lower case.
-    private let fieldNames: [[UInt8]]
-    /// A bit for each length that a name in ``fieldNames`` has: most fields are passed over by this alone.
-    private let lengths: UInt64
-    /// As they are in a query.
-    private let parameterNames: [[UInt8]]
-
-    init(keepCredentials: Bool, fields: [String], parameters: [String]) {
-        let names = (keepCredentials ? [] : Self.credentialFields) + fields.map { $0.lowercased() }
-        fieldNames = names.filter { !$0.isEmpty }.map { Array($0.utf8) }
-        lengths = fieldNames.reduce(0) { $0 | 1 << UInt64(min($1.count, 63)) }
-        parameterNames = parameters.filter { !$0.isEmpty }.map { Array($0.utf8) }
+    init(_ redaction: Redaction) {
+        self.redaction = redaction
     }
 
-    /// Writes field lines, but for those that are withheld, whose names are written to `withheld`, one a line.
+    /// Writes field lines, but for credentials, whose names are written to `withheld`, one a line.
     func write(_ fields: HeaderFields, into buffer: inout ByteBuffer, withheld: inout ByteBuffer) {
+        guard !redaction.keepsCredentials else { return fields.write(into: &buffer) }
         fields.forEach { name, value in
-            if withholds(field: name) {
-                if withheld.readableBytes > 0 { withheld.writeInteger(UInt8(ascii: "\n")) }
+            if redaction.isCredential(name) {
+                Self.startLine(&withheld)
                 withheld.writeBytes(name)
             } else {
                 buffer.writeBytes(name)
@@ -37,41 +25,25 @@ struct RowRedaction: Sendable {
         }
     }
 
-    /// Writes a target, without the values of the parameters that are withheld, whose names are written to `withheld` with a
+    /// Writes a target with `***` for the values of parameters that are credentials, whose names are written to `withheld` with a
     /// leading `?`.
     func write(target: ByteBuffer, into buffer: inout ByteBuffer, withheld: inout ByteBuffer) {
-        guard !parameterNames.isEmpty else {
-            buffer.writeImmutableBuffer(target)
-            return
-        }
-        target.withUnsafeReadableBytes { bytes in
-            guard let question = bytes.firstIndex(of: UInt8(ascii: "?")) else {
-                buffer.writeBytes(bytes)
-                return
-            }
-            buffer.writeBytes(bytes[...question])
-            var start = question + 1
-            while start < bytes.count {
-                let end = bytes[start...].firstIndex(of: UInt8(ascii: "&")) ?? bytes.count
-                let name = bytes[start..<end].prefix { $0 != UInt8(ascii: "=") }
-                if name.endIndex < end, parameterNames.contains(where: { $0.elementsEqual(name) }) {
-                    if withheld.readableBytes > 0 { withheld.writeInteger(UInt8(ascii: "\n")) }
-                    withheld.writeInteger(UInt8(ascii: "?"))
-                    withheld.writeBytes(name)
-                    buffer.writeBytes(bytes[start...name.endIndex])
-                } else {
-                    buffer.writeBytes(bytes[start..<end])
-                }
-                if end < bytes.count { buffer.writeInteger(UInt8(ascii: "&")) }
-                start = end + 1
-            }
+        let redacted = redaction.redactQuery(target)
+        buffer.writeImmutableBuffer(redacted)
+        guard redacted != target else { return }
+        // Values change in their places: a pair that is not what it was is one that was redacted.
+        let pairs = target.readableBytesView.split(separator: UInt8(ascii: "&"), omittingEmptySubsequences: false)
+        let written = redacted.readableBytesView.split(separator: UInt8(ascii: "&"), omittingEmptySubsequences: false)
+        for (index, (pair, written)) in zip(pairs, written).enumerated() where !pair.elementsEqual(written) {
+            var parameter = pair
+            if index == 0, let question = pair.firstIndex(of: UInt8(ascii: "?")) { parameter = pair[(question + 1)...] }
+            Self.startLine(&withheld)
+            withheld.writeInteger(UInt8(ascii: "?"))
+            withheld.writeBytes(parameter.prefix { $0 != UInt8(ascii: "=") })
         }
     }
 
-    private func withholds(field name: UnsafeRawBufferPointer) -> Bool {
-        guard lengths & 1 << UInt64(min(name.count, 63)) != 0 else { return false }
-        return fieldNames.contains { candidate in
-            candidate.withUnsafeBytes { name.equalsIgnoringCase($0) }
-        }
+    private static func startLine(_ withheld: inout ByteBuffer) {
+        if withheld.readableBytes > 0 { withheld.writeInteger(UInt8(ascii: "\n")) }
     }
 }

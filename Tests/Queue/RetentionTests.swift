@@ -1,0 +1,163 @@
+import Core
+import Foundation
+import NIOCore
+import Testing
+
+@testable import Queue
+
+@Suite("Retention removes what is old or too much, oldest first, and only what has ended")
+struct RetentionTests {
+    /// A closed queue's database, its slices run by hand with a clock of the test's own.
+    private final class Hand {
+        let connection: SQLiteConnection
+        let retention: Retention
+        var removed = Retention.Removed()
+
+        init(
+            _ test: TestQueue,
+            rowAge: Duration = .seconds(1_000_000),
+            bodyAge: Duration = .seconds(1_000_000),
+            bytes: Int64 = .max,
+            in future: Int64 = 0
+        ) throws {
+            connection = try DatabaseFile.openWriter(test.queue.configuration)
+            retention = try Retention(
+                connection,
+                limits: Retention.Limits(rowAge: rowAge, bodyAge: bodyAge, databaseBytes: bytes, sparePages: 8),
+                spoolBytes: { 0 },
+                milliseconds: { wallClockMilliseconds() + future * 1000 }
+            )
+        }
+
+        /// One pass; its slices follow each other at once.
+        func pass(lowWater: RequestID) throws {
+            repeat {
+                let slice = try retention.slice(lowWater: lowWater.rawValue)
+                removed.requests += slice.requests
+                removed.files += slice.files
+            } while retention.isUnderWay
+        }
+    }
+
+    private func body(_ count: Int) -> RequestBody { .memory(ByteBuffer(repeating: 0x61, count: count)) }
+
+    @Test("old rows go with all that belongs to them; open and young ones stay")
+    func rows() async throws {
+        let test = try TestQueue()
+        let old = test.request("/old", body: body(5000))
+        try await test.insert(old)
+        try await test.attempt(old, number: 1, pod: .at(1))
+        try await test.end(old.id)
+        let open = try await test.insert("/open")
+        await test.close()
+
+        let young = try Hand(test, rowAge: .seconds(100), in: 50)
+        try young.pass(lowWater: open)
+        #expect(young.removed.requests == 0)
+
+        let late = try Hand(test, rowAge: .seconds(100), in: 200)
+        try late.pass(lowWater: open)
+        #expect(late.removed.requests == 1)
+        for table in ["attempts", "outcomes", "bodies"] {
+            #expect(try test.rows("SELECT count(*) FROM \(table)") == [["0"]])
+        }
+        #expect(try test.rows("SELECT target FROM requests") == [["/open"]])
+    }
+
+    @Test("old bodies go and their rows stay, those of answers too; what ends later is found again")
+    func bodies() async throws {
+        let test = try TestQueue()
+        let spooled = try await test.spool(ByteBuffer(repeating: 0x62, count: 300_000))
+        let requests = [
+            test.request("/inline", body: body(100)), test.request("/apart", body: body(5000)),
+            test.request("/file", body: .spooled(spooled)), test.request("/open", body: body(100)),
+        ]
+        for request in requests { try await test.insert(request) }
+        for request in requests.dropLast() {
+            var outcome = Outcome.of(request.id)
+            outcome.answerBody = ByteBuffer(string: "answer")
+            test.journal.end(outcome)
+        }
+        await test.close()
+
+        let hand = try Hand(test, bodyAge: .seconds(100), in: 200)
+        try hand.pass(lowWater: requests[3].id)
+        #expect(hand.removed.files == [spooled.name])
+        #expect(
+            try test.rows("SELECT target, length(body), body_bytes FROM requests ORDER BY id") == [
+                ["/inline", nil, "100"], ["/apart", nil, "5000"], ["/file", nil, "300000"], ["/open", "100", "100"],
+            ]
+        )
+        #expect(try test.rows("SELECT count(*), count(answer_body) FROM outcomes") == [["3", "0"]])
+        #expect(try test.rows("SELECT count(*) FROM bodies") == [["0"]])
+
+        try hand.connection.execute(
+            """
+            INSERT INTO outcomes (request, state, reason, attempts, ended_at, answer_bytes)
+            VALUES (\(requests[3].id.rawValue), 2, 'ok', 1, 0, 0)
+            """
+        )
+        try hand.pass(lowWater: RequestID(rawValue: .max))
+        #expect(try test.rows("SELECT count(body) FROM requests") == [["0"]])
+    }
+
+    @Test("a file that a replay shares stays until the last of them goes")
+    func sharedFile() async throws {
+        let test = try TestQueue()
+        let spooled = try await test.spool(ByteBuffer(repeating: 0x62, count: 300_000))
+        let original = try await test.insert(test.request(body: .spooled(spooled)))
+        let replay = try await test.insert(test.request(body: .spooled(spooled), priority: .replay, replayOf: original))
+        try await test.end(original)
+        await test.close()
+        let hand = try Hand(test, bodyAge: .seconds(1), in: 100)
+        try hand.pass(lowWater: replay)
+        #expect(hand.removed.files == [])
+        try hand.connection.execute(
+            """
+            INSERT INTO outcomes (request, state, reason, attempts, ended_at, answer_bytes)
+            VALUES (\(replay.rawValue), 2, 'ok', 1, 0, 0)
+            """
+        )
+        try hand.pass(lowWater: RequestID(rawValue: .max))
+        #expect(hand.removed.files == [spooled.name])
+    }
+
+    @Test("above its size the database loses its oldest rows, and gives the space back")
+    func size() async throws {
+        let test = try TestQueue()
+        for number in 0..<400 {
+            let request = test.request("/\(number)", body: body(10_000))
+            let receipt = Receipt(on: test.eventLoop)
+            test.journal.insert(request, pod: .at(1), receiver: receipt)
+            if number.isMultiple(of: 50) { _ = try await receipt.commit() }
+            test.journal.end(.of(request.id))
+        }
+        await test.close()
+        let before = try #require(try FileManager.default.attributesOfItem(atPath: test.folder.database)[.size] as? Int)
+        #expect(before > 4_000_000)
+        let limit: Int64 = 2_000_000
+        let hand = try Hand(test, bytes: limit)
+        try hand.pass(lowWater: RequestID(rawValue: .max))
+        #expect(hand.removed.requests > 150)
+        #expect(hand.removed.requests < 350, "no more than is needed")
+        let kept = try test.rows("SELECT min(CAST(substr(target, 2) AS INTEGER)) FROM requests")[0]
+        #expect(kept[0] == "\(hand.removed.requests)")
+        #expect(try hand.connection.integer("PRAGMA freelist_count") ?? 0 < 200)
+        try hand.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        let after = try #require(try FileManager.default.attributesOfItem(atPath: test.folder.database)[.size] as? Int)
+        #expect(Int64(after) < limit + 500_000)
+        #expect(try test.rows("PRAGMA integrity_check") == [["ok"]])
+    }
+
+    @Test("the writer runs it by itself")
+    func byItself() async throws {
+        let test = try TestQueue { $0.logRetention = .zero }
+        try await test.end(try await test.insert())
+        await test.close()
+        let again = try TestQueue(in: test.folder) { $0.logRetention = .seconds(-1) }
+        let start = ContinuousClock.now
+        while again.queue.statistics.requestsRemoved == 0, .now - start < .seconds(10) { await Task.yield() }
+        #expect(try again.rows("SELECT count(*) FROM requests") == [["0"]])
+        await again.close()
+    }
+}
