@@ -24,11 +24,13 @@ def speed(run: Run) -> None:
     pods = [programs.nginx_pod(run.session, f"pod-{index}", port) for index, port in enumerate(free_ports(3))]
     described = run.session.folder / "openapi.json"
     described.write_text(json.dumps(document(gpu=operation(gpus=1), cpu=operation())))
+    database = run.session.folder / "neutrino.db"
     direct = programs.nginx_pod(run.session, "direct", free_ports(1)[0], workers=os.cpu_count() or 1)
     gateway = programs.gateway(
         run.session,
         [pod.url for pod in pods],
         settings={"OPENAPI_SPEC_PATH": described, "LOG_LEVEL": "warning"},
+        database=database,
     )
     systems = [
         System("nginx directly", direct),
@@ -54,5 +56,7 @@ def speed(run: Run) -> None:
     run.show("for the record: requests/s", "–", rates, True)
     cpu = ", ".join(f"{system.name} {statistics.median(system.values('cpu_per_10k')):.3f}" for system in systems)
     run.show("for the record: CPU seconds for 10,000", "–", cpu, True)
+    log = os.path.getsize(f"{database}-wal") / (1 << 20)
+    run.show("the write-ahead log after all this", "< 64 MiB", f"{log:.1f} MiB", log < 64)
     shaky = unsteady(systems)
     run.show("the machine was quiet enough to say so", "spread ≤ 30 %", shaky or "yes", not shaky)
