@@ -33,7 +33,7 @@ run: release ## Build a release and run the demo: a gateway and three task pods 
 
 test: setup ## Run the tests.
 	swift build --build-tests
-	swift test --skip-build --parallel
+	./Scripts/run-tests $(ARGS)
 
 lint: ## Check formatting, without changing anything.
 	swift format lint --strict --recursive Package.swift Sources Tests
