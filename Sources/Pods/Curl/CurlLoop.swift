@@ -24,6 +24,8 @@ final class CurlLoop: @unchecked Sendable {
     private var timers: [Timer] = []
     private var underWay: [ObjectIdentifier: CurlTransfer] = [:]
     private var spare: [CurlTransfer] = []
+    /// Counts the exchanges.
+    private var begun = 0
     /// Nothing begins any more.
     private var isOver = false
 
@@ -110,7 +112,8 @@ final class CurlLoop: @unchecked Sendable {
         guard let transfer = spare.popLast() ?? CurlTransfer() else {
             return completion(.failure(PodsError(.transferFailed, "no memory for libcurl")))
         }
-        transfer.prepare(request, call: call, completion: completion)
+        begun += 1
+        transfer.prepare(request, prunesNames: begun % 1024 == 0, call: call, completion: completion)
         call.state = .underWay(transfer)
         underWay[ObjectIdentifier(transfer)] = transfer
         let code = curl_multi_add_handle(multi, transfer.handle)

@@ -11,6 +11,8 @@ package struct CurlRequest: Sendable {
     /// Where to connect (`host:port`, IPv6 in brackets) in place of the URL's host, which stays the name that the certificate is
     /// verified against and that is sent as SNI and `Host`.
     package var connectTo: String?
+    /// Whether the host to connect to is an address, so that no name is looked up.
+    package var isAddress = false
     /// Certificates (PEM) to verify against in place of the system's.
     package var caFile: String?
     /// For name resolution, connection and TLS handshake.

@@ -8,6 +8,9 @@ final class CurlTransfer {
     /// The most that is read of the field lines of one answer, in bytes.
     static let maximumFieldBytes = 64 * 1024
 
+    /// How long a resolved name is remembered, in seconds.
+    private static let nameLifetime = 60
+
     let handle: UnsafeMutableRawPointer
     private let errorText: UnsafeMutablePointer<CChar>
     private var lists: [UnsafeMutablePointer<curl_slist>] = []
@@ -71,8 +74,13 @@ final class CurlTransfer {
     // MARK: One exchange
 
     /// Sets the handle up for an exchange.
+    ///
+    /// libcurl looks through all names that it remembers, addresses among them, at the end of each exchange whose handle lets names
+    /// grow old: with thousands of pods that cost more than the exchange. So where the host is an address, only some do.
+    /// - Parameter prunesNames: Whether this one does.
     func prepare(
         _ request: CurlRequest,
+        prunesNames: Bool,
         call: CurlCall,
         completion: @escaping @Sendable (Result<CurlResponse, PodsError>) -> Void
     ) {
@@ -84,6 +92,7 @@ final class CurlTransfer {
         fieldBytes = 0
         errorText[0] = 0
         set(CURLOPT_URL, request.url)
+        set(CURLOPT_DNS_CACHE_TIMEOUT, request.isAddress && !prunesNames ? -1 : Self.nameLifetime)
         setMethod(request)
         set(CURLOPT_CONNECTTIMEOUT_MS, request.connectTimeout.wholeMilliseconds)
         set(CURLOPT_TIMEOUT_MS, request.timeout.wholeMilliseconds)

@@ -121,6 +121,7 @@ final class PodPoller: @unchecked Sendable {
             request.url = "https://\(name):\(description.port)/capacity"
             request.connectTo = description.authority
         }
+        request.isAddress = pod.description.isAddress
         request.caFile = configuration.caFile
         request.connectTimeout = min(configuration.connectTimeout, configuration.capacityTimeout)
         request.timeout = configuration.capacityTimeout
@@ -128,4 +129,9 @@ final class PodPoller: @unchecked Sendable {
         request.fields = [("Accept", "application/json")]
         return request
     }
+}
+
+extension PodDescription {
+    /// Whether its host is an address and no name.
+    fileprivate var isAddress: Bool { (try? SocketAddress(ipAddress: host, port: port)) != nil }
 }
