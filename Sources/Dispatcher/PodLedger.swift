@@ -82,10 +82,8 @@ struct PodLedger {
     private var lost: [Lost] = []
     private var ended = Deque<Ended>()
     private var forgottenAt: NIODeadline?
-    /// The last sample and our leases that ran then were together the whole pod.
-    private var isExact = false
-    /// The pod was seen to be used by nobody else, so an exact sample has all in it that it can have.
-    private var isAlone = false
+    /// By its samples, nobody else uses the pod.
+    private(set) var isAlone = false
     /// What the last sample said, as it said it.
     private var sampled: (available: ResourceVector, idle: Int?) = (.zero, nil)
 
@@ -190,8 +188,6 @@ struct PodLedger {
             let rest = Lost(needs: lease.needs, worker: lease.worker, writtenAt: lease.writtenAt, endedAt: now)
             lost.append(rest)
             mayHaveMore = true
-            // The pod may go on with it, as if it were another's.
-            isAlone = false
             return
         }
         held -= lease.needs
@@ -226,21 +222,12 @@ struct PodLedger {
         if let workers = report.workers { list(workers) }
         mayHaveMore = false
 
-        // Our leases that ran at the moment that the sample describes.
-        var running = ResourceVector.zero
-        var runningCount = 0
         for index in leases.indices where leases[index].isOpen {
             leases[index].worker = nil
             leases[index].isDeducted = !wasSeen(leases[index].writtenAt, sentAt)
-            guard !leases[index].isDeducted else { continue }
-            running += leases[index].needs
-            runningCount += 1
         }
-        for lease in ended where lease.endedAt > receivedAt && wasSeen(lease.writtenAt, sentAt) {
-            running += lease.needs
-            runningCount += 1
-        }
-        compare(report, running, runningCount)
+        settleLost()
+        compare(report)
         // What is given back comes first: a worker of it may be what another lease has taken since.
         for lease in ended {
             if wasSeen(lease.writtenAt, sentAt), wasIncluded(endedAt: lease.endedAt) {
@@ -252,7 +239,10 @@ struct PodLedger {
         for index in leases.indices where leases[index].isOpen && leases[index].isDeducted {
             leases[index].worker = deduct(leases[index].needs)
         }
-        settleLost(sentAt)
+        for index in lost.indices {
+            lost[index].worker = wasSeen(lost[index].writtenAt, sentAt) ? nil : deduct(lost[index].needs)
+            mayHaveMore = true
+        }
         if let forgottenAt, forgottenAt > sentAt { mayHaveMore = true }
         let settlingTime = settlingTime
         ended.removeAll { $0.endedAt + settlingTime <= sentAt }
@@ -275,43 +265,50 @@ extension PodLedger {
         return writtenAt + settlingTime <= sentAt
     }
 
-    /// Whether the last sample surely had a lease in it that it can have seen and that ended then: the pod may be done with a request,
-    /// and say so, a moment before the end of its answer is here.
+    /// Whether a lease that the last sample can have had in it, and that ended then, is to be given back. The pod may have been done with
+    /// it before the sample, while the end of its answer was on the way: then the sample says so already. Where the pod is ours
+    /// alone that does no harm, since no more than its totals less what is leased counts as free; that says nothing about which of
+    /// its workers is idle, where they differ.
     private func wasIncluded(endedAt: NIODeadline) -> Bool {
         guard let receivedAt, endedAt > receivedAt else { return false }
-        return endedAt > receivedAt + answerTransit || (isAlone && isExact)
+        return endedAt > receivedAt + answerTransit || (isAlone && (!listsWorkers || workersAreAlike))
     }
 
-    /// Holds the sample against our leases that ran then, as far as is known yet.
-    private mutating func compare(_ report: CapacityReport, _ running: ResourceVector, _ runningCount: Int) {
+    /// Holds the sample against all of ours that may have run when it was taken: if it shows more in use, others use the pod too.
+    private mutating func compare(_ report: CapacityReport) {
         sampled = (report.available, report.workers?.count(where: \.isIdle) ?? report.idleWorkers)
         raiseLargest(to: .zero, 0)
-        let countsAgree = sampled.idle.map { $0 + runningCount == totalWorkers } ?? true
-        isExact = countsAgree && (listsWorkers || report.available + running == reportedTotal)
-        if !isExact { isAlone = false }
+        var ours = held
+        var count = heldCount
+        for lease in ended where lease.endedAt + settlingTime > sentAt ?? lease.endedAt {
+            ours += lease.needs
+            count += 1
+        }
+        if !isUsed(atMost: ours, count) { isAlone = false }
     }
 
     /// Looks back at the last sample once it is known which answers can have been on the way when it was taken: those leases that
-    /// were surely running then are part of the pod, and if an exact sample had no others, nobody else uses it.
+    /// were surely running then are part of the pod, and if they were all that it showed in use, nobody else uses it.
     private mutating func lookBack() {
         guard let sentAt, let receivedAt else { return }
-        var running = ResourceVector.zero
-        var runningCount = 0
+        var ours = ResourceVector.zero
+        var count = 0
         for lease in leases where lease.isOpen && !lease.isDeducted {
-            running += lease.needs
-            runningCount += 1
+            ours += lease.needs
+            count += 1
         }
-        var wasUnderWay = forgottenAt ?? receivedAt > receivedAt
-        for lease in ended where lease.endedAt > receivedAt {
-            if lease.endedAt <= receivedAt + answerTransit {
-                wasUnderWay = true
-            } else if wasSeen(lease.writtenAt, sentAt) {
-                running += lease.needs
-                runningCount += 1
-            }
+        for lease in ended where lease.endedAt > receivedAt + answerTransit && wasSeen(lease.writtenAt, sentAt) {
+            ours += lease.needs
+            count += 1
         }
-        raiseLargest(to: running, runningCount)
-        if isExact, !wasUnderWay { isAlone = true }
+        raiseLargest(to: ours, count)
+        if isUsed(atMost: ours, count) { isAlone = true }
+    }
+
+    /// Whether the last sample shows no more in use than this.
+    private func isUsed(atMost ours: ResourceVector, _ count: Int) -> Bool {
+        let idleEnough = sampled.idle.map { (totalWorkers ?? largestIdleCount) - $0 <= count } ?? true
+        return idleEnough && (listsWorkers || (total - sampled.available).fits(in: ours))
     }
 
     private mutating func raiseLargest(to running: ResourceVector, _ runningCount: Int) {
@@ -355,23 +352,18 @@ extension PodLedger {
         ended.append(lease)
     }
 
-    /// Lets go of lost leases that ended before the poll was sent, and takes the others off where the sample may not have them.
-    private mutating func settleLost(_ sentAt: NIODeadline) {
-        var kept = 0
-        for index in lost.indices {
-            var lease = lost[index]
-            let isSettled = lease.writtenAt == nil || wasSeen(lease.writtenAt, sentAt)
-            if lease.endedAt < sentAt, isSettled {
-                held -= lease.needs
-                heldCount -= 1
-                continue
-            }
-            lease.worker = wasSeen(lease.writtenAt, sentAt) ? nil : deduct(lease.needs)
-            mayHaveMore = true
-            lost[kept] = lease
-            kept += 1
+    /// Lets go of the lost leases that ended before the last poll was sent.
+    private mutating func settleLost() {
+        guard let sentAt else { return }
+        for index in lost.indices.reversed() {
+            let lease = lost[index]
+            guard lease.endedAt < sentAt, lease.writtenAt == nil || wasSeen(lease.writtenAt, sentAt) else { continue }
+            held -= lease.needs
+            heldCount -= 1
+            lost.remove(at: index)
+            // The pod may go on with it all the same, and it is then as if it were another's.
+            isAlone = false
         }
-        lost.removeSubrange(kept...)
     }
 
     // MARK: Workers

@@ -154,6 +154,17 @@ struct ModelPod {
         return free.capped(by: total - held)
     }
 
+    /// The least that others used when the last sample was taken, as far as it showed: what was in use, less all of ours that may
+    /// have run then.
+    func tenantsShown() -> ResourceVector? {
+        guard let sample else { return nil }
+        var shown = total - sample.available
+        for lease in leases.values where lease.end.map({ $0.at + .milliseconds(20) > sample.sentAt }) ?? true {
+            shown -= lease.needs
+        }
+        return shown.raised(to: .zero)
+    }
+
     static func isSettled(_ lease: Lease, _ endedAt: NIODeadline, _ sentAt: NIODeadline) -> Bool {
         endedAt < sentAt && (lease.writtenAt.map { $0 + .milliseconds(20) <= sentAt } ?? true)
     }
@@ -165,7 +176,7 @@ struct ModelPod {
             guard let end = lease.end else { return true }
             switch end.how {
             case .unsent: return false
-            case .whole: return end.at > sample.sentAt
+            case .whole: return end.at + .milliseconds(20) > sample.sentAt
             case .lost: return !Self.isSettled(lease, end.at, sample.sentAt)
             }
         }

@@ -89,7 +89,10 @@ extension ModelWorld {
                 let since = idleSince[ticket, default: [:]][key] ?? time
                 idleSince[ticket, default: [:]][key] = since
                 if time - since > 8_000_000 {
-                    throw Violation(description: "pod \(key) has had room for \(request.needs) for \(time - since) µs")
+                    throw Violation(
+                        description:
+                            "pod \(key) has had room for \(request.needs) for \(time - since) µs: \(describe(key))"
+                    )
                 }
             }
         }

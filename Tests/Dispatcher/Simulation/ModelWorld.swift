@@ -341,7 +341,10 @@ struct ModelWorld {
                     "GPU request at pod \(pod.key), which has no such GPUs: \(request.needs); \(describe(pod.key))"
             )
         }
-        guard let sample = model.sample, model.couldTake(request.needs, tenants: sample.tenants) else {
+        // A pod that was seen to be ours alone is taken to be so until a sample shows that it is not.
+        let isAlone = machine.pods.slot(pod.key).map { machine.pods[$0].ledger.isAlone } ?? false
+        let shown = isAlone ? model.tenantsShown() : model.sample?.tenants
+        guard let shown, model.couldTake(request.needs, tenants: shown) else {
             throw Violation(
                 description:
                     "pod \(pod.key) has no room for \(request.needs), as its sample shows: \(describe(pod.key))"
