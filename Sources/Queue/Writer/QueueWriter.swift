@@ -165,8 +165,9 @@ final class QueueWriter: @unchecked Sendable {
             }
             lowWaterMark.value = lowWater
         }
-        reports.send()
+        // Counted before it is told, so that who was told finds it counted.
         count(rows, outcomes, rejections: withLazy ? batch.rejections.count : 0, since: started, failed: failure != nil)
+        reports.send()
     }
 
     private func writeRows(_ rows: Range<Int>, _ refused: inout [Int: SQLiteFailure]) throws(SQLiteFailure) {
