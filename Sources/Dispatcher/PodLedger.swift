@@ -7,6 +7,8 @@ import NIOCore
 /// A sample describes some moment between the sending of its poll and its return, so for every lease it is decided whether the sample
 /// has it in it: surely (its request was written well before the poll was sent), surely not (it was placed after the sample came), or
 /// perhaps. What is uncertain counts against us, and ``mayHaveMore`` then says that a poll could show more than this.
+///
+/// Longer than 400 lines because leases, samples and workers are one sum over the same private state.
 struct PodLedger {
     /// Needs that were placed on the pod and whose attempt has not ended.
     private struct Lease {

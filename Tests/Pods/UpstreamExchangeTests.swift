@@ -4,6 +4,7 @@ import NIOCore
 import Pods
 import Testing
 
+// Longer than 400 lines because it holds every way in which one exchange can go, in order.
 @Suite("An exchange with a pod", .eachCodec)
 struct UpstreamExchangeTests {
     @Test("the request arrives as it is to be forwarded, framed by the transport")
