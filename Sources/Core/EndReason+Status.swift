@@ -3,8 +3,9 @@ extension EndReason {
     /// becomes a status (RFC 9110 §15); nil where the pod's own status goes through, or where nobody is left to answer.
     package var status: Int? {
         switch self {
-        case .ok, .clientClosed, .gatewayEnded: nil
-        case .noCapacity, .noPods, .exceedsEveryPod, .draining, .storageUnavailable, .operatorCancelled: 503
+        case .ok, .clientClosed: nil
+        case .noCapacity, .noPods, .exceedsEveryPod, .draining, .gatewayEnded, .storageUnavailable, .operatorCancelled:
+            503
         case .queueFull: 429
         case .bodyTooLarge: 413
         case .connectFailed, .upstreamReset: 502

@@ -2,7 +2,7 @@ import Core
 import HTTP
 import NIOCore
 
-/// An answer of the gateway's own that tells of a problem (RFC 9457). The one place where an outcome becomes a status, a document
+/// An answer of the gateway's own that tells of a problem (RFC 9457). Its status is the reason's (Core); here it becomes a document
 /// and a `Retry-After`.
 struct ProblemAnswer: Equatable {
     var status: Int
@@ -26,8 +26,12 @@ struct ProblemAnswer: Equatable {
 
     /// What the dispatcher refuses.
     init(_ refusal: Refusal) {
-        let (status, retryAfter) = Self.outcome(of: refusal.reason)
-        self.init(status, refusal.reason.rawValue, refusal.detail, retryAfter: refusal.retryAfter ?? retryAfter)
+        self.init(
+            refusal.reason.status ?? 500,
+            refusal.reason.rawValue,
+            refusal.detail,
+            retryAfter: refusal.retryAfter ?? Self.retryAfter(of: refusal.reason)
+        )
         requestID = refusal.requestID
     }
 
@@ -57,22 +61,15 @@ struct ProblemAnswer: Equatable {
         ProblemAnswer(404, "not_found", detail)
     }
 
-    /// The status of each reason, and the `Retry-After` where the refusal computed none.
-    private static func outcome(of reason: EndReason) -> (status: Int, retryAfter: Int?) {
+    /// The `Retry-After` of a reason where the refusal computed none, in seconds.
+    private static func retryAfter(of reason: EndReason) -> Int? {
         switch reason {
-        case .noCapacity, .noPods, .exceedsEveryPod: (503, 60)
-        case .queueFull: (429, 5)
+        case .noCapacity, .noPods, .exceedsEveryPod: 60
+        case .queueFull, .storageUnavailable: 5
         // Another gateway, or the one that follows this one, takes it.
-        case .draining, .gatewayEnded: (503, 1)
-        case .storageUnavailable: (503, 5)
-        case .operatorCancelled: (503, nil)
-        case .bodyTooLarge: (413, nil)
-        case .connectFailed, .upstreamReset: (502, nil)
-        case .upstreamTimeout: (504, nil)
-        // Nobody is there to read it; the number is nginx's, for logs.
-        case .clientClosed: (499, nil)
-        // Nothing refuses with it.
-        case .ok: (500, nil)
+        case .draining, .gatewayEnded: 1
+        case .operatorCancelled, .bodyTooLarge, .connectFailed, .upstreamReset, .upstreamTimeout, .clientClosed, .ok:
+            nil
         }
     }
 
