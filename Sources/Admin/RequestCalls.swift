@@ -80,16 +80,6 @@ struct RequestCalls: Sendable {
     }
 }
 
-/// What `POST …/replay` may say.
-struct ReplayOrder: Decodable {
-    /// The request may have run and is not idempotent: do it all the same.
-    var confirm: Bool?
-    /// Fields in place of the row's: credentials, which are not kept.
-    var headers: [String: String]?
-
-    var fields: [(name: String, value: String)] { (headers ?? [:]).map { ($0.key, $0.value) }.sorted { $0.0 < $1.0 } }
-}
-
 /// Whether a request may be sent again.
 struct ReplayRule {
     private let source: ReplaySource
@@ -145,9 +135,4 @@ struct ReplayRule {
     static func isField(_ name: String, _ value: String) -> Bool {
         HTTPField.Name(name) != nil && HTTPField.isValidValue(value)
     }
-}
-
-private struct ReplayPayload: Encodable {
-    var id: String
-    var replayOf: String
 }

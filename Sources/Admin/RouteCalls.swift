@@ -66,49 +66,6 @@ struct RouteCalls: Sendable {
     }
 }
 
-private struct RoutesPayload: Encodable {
-    var routes: [RoutePayload]
-}
-
-private struct RoutePayload: Encodable {
-    struct Sources: Encodable {
-        var needs: String
-        var holdTimeout: String
-        var requestTimeout: String
-        var retry: String
-    }
-
-    var id: String
-    var method: String?
-    var path: String?
-    var needs: NeedsPayload
-    /// In force, in seconds.
-    var holdTimeout: Double
-    /// What it is without the operator's value.
-    var configuredHoldTimeout: Double
-    var requestTimeout: Double
-    var retry: String
-    /// Where each value comes from: `operator`, `configuration`, `openapi` or `default`.
-    var sources: Sources
-
-    init(_ route: Route, override: Duration?) {
-        id = route.id
-        method = route.method
-        path = route.template
-        needs = NeedsPayload(route.needs)
-        holdTimeout = (override ?? route.holdTimeout.value).inSeconds
-        configuredHoldTimeout = route.holdTimeout.value.inSeconds
-        requestTimeout = route.requestTimeout.value.inSeconds
-        retry = route.retry.value.rawValue
-        sources = Sources(
-            needs: route.needsSource.rawValue,
-            holdTimeout: (override == nil ? route.holdTimeout.source : .operator).rawValue,
-            requestTimeout: route.requestTimeout.source.rawValue,
-            retry: route.retry.source.rawValue
-        )
-    }
-}
-
 /// What `PATCH` may change. Absent is not null: null gives a value back.
 struct RouteChange: Decodable {
     enum Value: Equatable {

@@ -1,0 +1,67 @@
+package import Foundation
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+/// How the API writes and reads JSON: names in snake case, what there is not left out.
+package enum JSON {
+    /// Writes the payloads as the API does.
+    package static var encoder: JSONEncoder {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.withoutEscapingSlashes, .sortedKeys]
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        return encoder
+    }
+
+    /// Reads them.
+    package static var decoder: JSONDecoder {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        return decoder
+    }
+
+    static func response(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
+        var bytes = ByteBuffer(bytes: try encoder.encode(value))
+        bytes.writeStaticString("\n")
+        return Response(
+            status: status,
+            headers: [.contentType: "application/json", .cacheControl: "no-store", .xContentTypeOptions: "nosniff"],
+            body: ResponseBody(byteBuffer: bytes)
+        )
+    }
+
+    /// Reads a call's body; an empty one as `{}`.
+    /// - Throws: ``AdminProblem`` with what is wrong.
+    static func body<Value: Decodable>(
+        _ type: Value.Type,
+        of request: Request,
+        context: AdminContext
+    ) async throws -> Value {
+        let bytes = try await request.body.collect(upTo: context.maxUploadSize)
+        let data = bytes.readableBytes == 0 ? Data("{}".utf8) : Data(bytes.readableBytesView)
+        do {
+            return try decoder.decode(type, from: data)
+        } catch let error as DecodingError {
+            throw AdminProblem.badRequest(explain(error))
+        }
+    }
+
+    private static func explain(_ error: DecodingError) -> String {
+        func place(_ context: DecodingError.Context) -> String {
+            let path = context.codingPath.map(\.stringValue).joined(separator: ".")
+            return path.isEmpty ? "the body" : "`\(path)`"
+        }
+        switch error {
+        case .typeMismatch(let type, let context):
+            return "\(place(context)) is not of the kind that is accepted: \(type)"
+        case .valueNotFound(_, let context): return "\(place(context)) must not be null"
+        case .keyNotFound(let key, _): return "`\(key.stringValue)` is missing"
+        case .dataCorrupted(let context): return "\(place(context)) is not valid: \(context.debugDescription)"
+        @unknown default: return "the body cannot be read"
+        }
+    }
+}
+
+extension HTTPField.Name {
+    static let xContentTypeOptions = HTTPField.Name("X-Content-Type-Options")!
+}

@@ -1,0 +1,61 @@
+import Core
+import Dispatcher
+
+/// What `GET /admin/api/queue` answers: who waits, and why.
+package struct QueuePayload: Codable, Sendable {
+    package struct Share: Codable, Sendable {
+        package var name: String
+        package var depth: Int
+        package var oldestAge: Double
+    }
+
+    package struct Line: Codable, Sendable {
+        package var route: String
+        package var priority: String
+        package var needs: NeedsPayload
+        package var depth: Int
+        package var oldestAge: Double
+        /// A word: the resource that is lacking, or why else.
+        package var why: String
+        package var explanation: String
+        package var reservedPod: String?
+        /// When the first of the line will be refused, from now.
+        package var deadlineIn: Double
+    }
+
+    package var depth: Int
+    package var oldestAge: Double
+    package var dispatched: Int
+    package var paused: Bool
+    package var draining: Bool
+    package var routes: [Share]
+    package var lacking: [Share]
+    package var lines: [Line]
+
+    init(_ queue: QueueSnapshot) {
+        func shares(_ depths: [String: QueueSnapshot.Depth]) -> [Share] {
+            depths.map { Share(name: $0.key, depth: $0.value.count, oldestAge: $0.value.oldestAge.seconds) }
+                .sorted { ($1.depth, $0.name) < ($0.depth, $1.name) }
+        }
+        depth = queue.total.count
+        oldestAge = queue.total.oldestAge.seconds
+        dispatched = queue.dispatched
+        paused = queue.isPaused
+        draining = queue.isDraining
+        routes = shares(queue.routes)
+        lacking = shares(queue.lacking)
+        lines = queue.lines.map { line in
+            Line(
+                route: line.routeID,
+                priority: "\(line.priority)",
+                needs: NeedsPayload(line.needs),
+                depth: line.depth.count,
+                oldestAge: line.depth.oldestAge.seconds,
+                why: line.why.name,
+                explanation: line.explanation,
+                reservedPod: line.reservedPodID,
+                deadlineIn: line.deadlineIn.seconds
+            )
+        }
+    }
+}
