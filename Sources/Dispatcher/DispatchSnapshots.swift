@@ -16,6 +16,9 @@ package struct QueueSnapshot: Sendable {
         package var priority: RequestPriority
         package var needs: ResourceVector
         package var depth: Depth
+        /// Its first request, and its id where the dispatcher told it: the machine knows no ids.
+        package var first: Ticket
+        package var firstID: RequestID?
         /// Why its first request waits, in words and as a word.
         package var why: WaitReason
         package var explanation: String
@@ -103,6 +106,7 @@ extension DispatchMachine {
                     priority: line.priority,
                     needs: line.needs,
                     depth: depth,
+                    first: requests.ticket(Int(line.head)),
                     why: why,
                     explanation: explain(why, index),
                     reservedPodID: line.reservedPod < 0 ? nil : pods[Int(line.reservedPod)].pod.id,

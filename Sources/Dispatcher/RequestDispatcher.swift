@@ -279,7 +279,13 @@ extension RequestDispatcher {
         return false
     }
 
-    package func queueSnapshot() -> QueueSnapshot { machine.queueSnapshot(now: .now()) }
+    package func queueSnapshot() -> QueueSnapshot {
+        var snapshot = machine.queueSnapshot(now: .now())
+        for index in snapshot.lines.indices {
+            snapshot.lines[index].firstID = exchanges[Int(snapshot.lines[index].first.slot)]?.request.id
+        }
+        return snapshot
+    }
 
     package func podSnapshots() -> [PodSnapshot] { machine.podSnapshots(now: .now()) }
 

@@ -14,7 +14,7 @@ struct PayloadTests {
     func queue() throws {
         let json = """
             {"depth":1,"dispatched":3,"draining":false,"lacking":[{"depth":1,"name":"gpus","oldest_age":2.114}],\
-            "lines":[{"deadline_in":27.886,"depth":1,"explanation":"needs gpus=1","needs":{"cpus":1,"gpus":1,"memory_gb":8},\
+            "lines":[{"deadline_in":27.886,"depth":1,"explanation":"needs gpus=1","first":"0AMCGAA6W0000","needs":{"cpus":1,"gpus":1,"memory_gb":8},\
             "oldest_age":2.114,"priority":"live","reserved_pod":"a","route":"POST /v1/train","why":"gpus"}],"oldest_age":2.114,\
             "paused":false,"routes":[{"depth":1,"name":"POST /v1/train","oldest_age":2.114}]}
             """

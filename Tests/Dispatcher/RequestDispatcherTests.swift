@@ -48,6 +48,18 @@ struct RequestDispatcherTests {
         try await bench.end()
     }
 
+    @Test("a line tells the id of its first request, by which an operator can cancel it")
+    func cancelsTheFirst() async throws {
+        let bench = try await Bench()
+        _ = try await bench.submit()
+        let line = try #require(await bench.dispatcher.queueSnapshot().lines.first)
+        #expect(await bench.dispatcher.cancel(try #require(line.firstID)))
+        let outcome = try await bench.journal.outcome()
+        #expect(outcome.reason == .operatorCancelled)
+        #expect(await bench.dispatcher.queueSnapshot().lines.isEmpty)
+        try await bench.end()
+    }
+
     @Test("a client that leaves while its request waits cancels it, and nothing is sent")
     func leavesWaiting() async throws {
         let bench = try await Bench()

@@ -21,6 +21,8 @@ package struct QueuePayload: Codable, Sendable {
         package var reservedPod: String?
         /// When the first of the line will be refused, from now.
         package var deadlineIn: Double
+        /// The id of the first of the line: what can be shown, or cancelled.
+        package var first: String?
     }
 
     package var depth: Int
@@ -54,7 +56,8 @@ package struct QueuePayload: Codable, Sendable {
                 why: line.why.name,
                 explanation: line.explanation,
                 reservedPod: line.reservedPodID,
-                deadlineIn: line.deadlineIn.seconds
+                deadlineIn: line.deadlineIn.seconds,
+                first: line.firstID.map { "\($0)" }
             )
         }
     }
