@@ -36,10 +36,10 @@ test: setup ## Run the tests.
 	./Scripts/run-tests $(ARGS)
 
 lint: ## Check formatting, without changing anything.
-	swift format lint --strict --recursive Package.swift Sources Tests
+	swift format lint --strict --recursive Package.swift Plugins Sources Tests
 
 format: ## Format the sources.
-	swift format --in-place --recursive Package.swift Sources Tests
+	swift format --in-place --recursive Package.swift Plugins Sources Tests
 
 bench: release setup-bench ## Compare with HAProxy and nginx on this machine.
 	swift build -c release --package-path Tests/Benchmarks

@@ -101,7 +101,16 @@ let package = Package(
             "Ingress",
             ["Core", "HTTP", "OpenAPI", "Queue", nioCore, nioPosix, nioLocks, lifecycle, logging, deque]
         ),
-        library("Admin", ["Core", "Dispatcher", "Queue", hummingbird, httpTypes, nioCore, logging, lifecycle, crypto]),
+        .target(
+            name: "Admin",
+            dependencies: ["Core", "Dispatcher", "Queue", hummingbird, httpTypes, nioCore, logging, lifecycle, crypto],
+            // The page's files: `embed-page` makes a source of them.
+            exclude: ["Page"],
+            swiftSettings: settings,
+            plugins: ["EmbedPage"]
+        ),
+        .plugin(name: "EmbedPage", capability: .buildTool(), dependencies: ["embed-page"]),
+        .executableTarget(name: "embed-page", swiftSettings: settings),
         library(
             "TaskPod",
             ["Core", "HTTP", "OpenAPI", nioCore, nioPosix, nioLocks, logging, argumentParser, signals, crypto]

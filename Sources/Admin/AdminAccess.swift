@@ -104,7 +104,8 @@ struct TokenMiddleware: RouterMiddleware {
     ) async throws -> Response {
         var context = context
         context.role = role(of: request)
-        if context.role == .none, !AdminServer.openPaths.contains(request.uri.path) {
+        if context.role == .none, !AdminServer.openPaths.contains(request.uri.path), !PageCalls.isPage(request.uri.path)
+        {
             var problem = AdminProblem(
                 .unauthorized,
                 "unauthorized",

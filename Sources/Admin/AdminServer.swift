@@ -126,6 +126,7 @@ package struct AdminServer: Service {
                 body: ResponseBody(byteBuffer: ByteBuffer(string: readiness.body))
             )
         }
+        PageCalls().add(to: router)
         let api = router.group("/admin/api")
         QueueCalls(subjects: subjects).add(to: api)
         RouteCalls(subjects: subjects, logger: logger).add(to: api)

@@ -1,0 +1,95 @@
+// The first view: figures at a glance, four charts, who waits and why, and the pods.
+
+import { get } from "./api.js";
+import { chart } from "./chart.js";
+import { h } from "./dom.js";
+import { age, bytes, count, duration, plural, rate } from "./format.js";
+import { history, onTick, pods, queue, since } from "./live.js";
+import { tile } from "./parts.js";
+import { podsPanel } from "./pods.js";
+import { waitingPanel } from "./waiting.js";
+
+export function showOverview(root) {
+  const waiting = tile("Waiting");
+  const oldest = tile("Oldest");
+  const running = tile("With pods");
+  const done = tile("Completed");
+  const lost = tile("Failed or refused");
+  const hold = tile("Hold, 15 min");
+  const ready = tile("Pods ready");
+  const tiles = h("section", { class: "tiles", "aria-label": "Now" }, [waiting, oldest, running, done, lost, hold, ready].map((each) => each.node));
+  const charts = chartSet();
+  root.append(tiles, charts.node, h("div", { class: "columns" }, waitingPanel(), podsPanel()));
+
+  function showQueue(now) {
+    waiting.update(count(now.depth), now.bytes ? bytes(now.bytes) : "", false);
+    oldest.update(now.depth > 0 ? age(now.oldest_age + since(now)) : "–");
+    running.update(count(now.dispatched), now.draining ? "draining: the gateway is ending" : "", now.draining);
+    const waits = now.waits;
+    hold.update(waits ? `${duration(waits.p50)}` : "–", waits?.count ? `p99 ${duration(waits.p99)} · most ${duration(waits.max)}` : "nothing ended");
+  }
+  queue.watch(showQueue);
+  onTick(() => queue.value && showQueue(queue.value));
+
+  pods.watch(({ pods: all }) => {
+    const able = all.filter((pod) => pod.routable).length;
+    ready.update(`${able} / ${all.length}`, able < all.length ? `${plural(all.length - able, "pod")} not` : "", able < all.length);
+  });
+
+  history.watch(({ interval, points }) => {
+    const last = points.slice(-12);
+    const seconds = Math.max(last.length * interval, 1);
+    const sum = (part) => last.reduce((total, point) => total + part(point), 0);
+    done.update(`${rate(sum((point) => point.completed) / seconds)}/s`, "last minute");
+    const bad = sum(ends.failed) + sum(ends.refused);
+    lost.update(`${rate(bad / seconds)}/s`, `${count(bad)} in the last minute`, bad > 0);
+    charts.update(points, interval);
+  });
+
+  // Until there is something to say; a gateway without this call shows no charts.
+  charts.node.hidden = true;
+  get("/history").then((answer) => {
+    history.value = answer;
+    charts.node.hidden = false;
+  }, () => {});
+}
+
+/// What became of requests in an interval, in the two ways that call for a look.
+const ends = {
+  failed: (point) => point.failed,
+  refused: (point) => point.expired + point.rejected,
+};
+
+function chartSet() {
+  let interval = 5;
+  const perSecond = (part) => (point) => part(point) / interval;
+  const charts = [
+    chart({
+      title: "Throughput per second",
+      format: rate,
+      series: [
+        { label: "completed", tone: "plain", value: perSecond((point) => point.completed), area: true },
+        { label: "failed", tone: "bad", value: perSecond(ends.failed) },
+        { label: "refused", tone: "warn", value: perSecond(ends.refused) },
+      ],
+    }),
+    chart({ title: "Waiting", format: (value) => count(Math.round(value * 10) / 10), series: [{ label: "requests", tone: "wait", value: (point) => point.depth, area: true }] }),
+    chart({
+      title: "Hold",
+      format: duration,
+      series: [{ label: "p50", tone: "plain", value: (point) => point.hold_p50 ?? null }, { label: "p99", tone: "wait", value: (point) => point.hold_p99 ?? null }],
+    }),
+    chart({
+      title: "Upstream",
+      format: duration,
+      series: [{ label: "p50", tone: "plain", value: (point) => point.upstream_p50 ?? null }, { label: "p99", tone: "wait", value: (point) => point.upstream_p99 ?? null }],
+    }),
+  ];
+  return {
+    node: h("section", { class: "charts", "aria-label": "The last 15 minutes" }, charts.map((each) => each.node)),
+    update(points, step) {
+      interval = step;
+      charts.forEach((each) => each.update(points));
+    },
+  };
+}
