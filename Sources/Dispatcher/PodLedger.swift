@@ -7,15 +7,13 @@ import NIOCore
 /// A sample describes some moment between the sending of its poll and its return, so for every lease it is decided whether the sample
 /// has it in it: surely (its request was written well before the poll was sent), surely not (it was placed after the sample came), or
 /// perhaps. What is uncertain counts against us, and ``mayHaveMore`` then says that a poll could show more than this.
-///
-/// Longer than 400 lines because leases, samples and workers are one sum over the same private state.
 struct PodLedger {
     /// Needs that were placed on the pod and whose attempt has not ended.
     private struct Lease {
         var ticket: Ticket
         var needs: ResourceVector
-        /// The worker that it took from ``idleWorkers``, while ``isDeducted``.
-        var worker: ResourceVector?
+        /// The worker that it took from ``workers``, while ``isDeducted``.
+        var worker: IdleWorkers.Worker?
         var writtenAt: NIODeadline?
         /// It is taken off what the sample said; not so once a sample surely had it in it.
         var isDeducted: Bool
@@ -32,7 +30,7 @@ struct PodLedger {
     /// A lease that ended otherwise: the pod may still be computing, so it stays until a poll that was sent afterwards.
     private struct Lost {
         var needs: ResourceVector
-        var worker: ResourceVector?
+        var worker: IdleWorkers.Worker?
         var writtenAt: NIODeadline?
         var endedAt: NIODeadline
     }
@@ -73,11 +71,8 @@ struct PodLedger {
     private var available = ResourceVector.zero
     private var idleCount: Int?
     private var largestIdleCount = 0
-    /// Smallest first.
-    private var idleWorkers: [ResourceVector] = []
-    /// The least box around all workers ever listed as idle, and whether all were alike.
-    private var largestWorker = ResourceVector.zero
-    private var workersAreAlike = true
+    /// Where ``listsWorkers``.
+    private var workers = IdleWorkers()
 
     private var leases: [Lease] = []
     private var vacant: [Int32] = []
@@ -105,18 +100,17 @@ struct PodLedger {
 
     /// The most that one request can ever get of it.
     var largestRequest: ResourceVector {
-        listsWorkers && largestWorker != .zero ? largestWorker : total
+        listsWorkers && workers.largestEver != .zero ? workers.largestEver : total
     }
 
     /// What is free now; where the pod lists workers, the least box around the idle ones. May be negative.
     var free: ResourceVector {
-        guard listsWorkers else { return available.capped(by: total - held) }
-        return idleWorkers.reduce(.zero) { $0.raised(to: $1) }
+        listsWorkers ? workers.box : available.capped(by: total - held)
     }
 
     /// Idle workers; nil where the pod does not count them, and then it takes as many requests as its resources suffice for.
     var idle: Int? {
-        guard let count = listsWorkers ? idleWorkers.count : idleCount else { return nil }
+        guard let count = listsWorkers ? workers.count : idleCount else { return nil }
         return min(count, (totalWorkers ?? largestIdleCount) - heldCount)
     }
 
@@ -124,7 +118,7 @@ struct PodLedger {
     /// - Parameter reserved: The needs of another request, which must not be put off by this one: only what those leave may be used.
     func fits(_ needs: ResourceVector, besides reserved: ResourceVector? = nil) -> Bool {
         guard idle ?? .max > 0 else { return false }
-        if listsWorkers { return worker(for: needs, besides: reserved) != nil }
+        if listsWorkers { return workers.fits(needs, besides: reserved) }
         let free = free
         guard needs.fits(in: free) else { return false }
         guard let reserved else { return true }
@@ -195,8 +189,7 @@ struct PodLedger {
         held -= lease.needs
         heldCount -= 1
         if lease.isDeducted {
-            let worker = lease.worker == nil || end == .unsent ? lease.worker : someWorker(lease.needs)
-            giveBack(lease.needs, worker: worker)
+            giveBack(lease, end)
             // The sample may have had it in it, and then has it still.
             if let writtenAt = lease.writtenAt, let receivedAt, writtenAt < receivedAt { mayHaveMore = true }
         } else if wasIncluded(endedAt: now) {
@@ -221,7 +214,7 @@ struct PodLedger {
         idleCount = report.idleWorkers
         totalWorkers = report.totalWorkers ?? report.workers?.count
         listsWorkers = report.workers != nil
-        if let workers = report.workers { list(workers) }
+        if let listed = report.workers { workers.list(listed) }
         mayHaveMore = false
 
         for index in leases.indices where leases[index].isOpen {
@@ -273,7 +266,7 @@ extension PodLedger {
     /// its workers is idle, where they differ.
     private func wasIncluded(endedAt: NIODeadline) -> Bool {
         guard let receivedAt, endedAt > receivedAt else { return false }
-        return endedAt > receivedAt + answerTransit || (isAlone && (!listsWorkers || workersAreAlike))
+        return endedAt > receivedAt + answerTransit || (isAlone && (!listsWorkers || workers.areAlike))
     }
 
     /// Holds the sample against all of ours that may have run when it was taken: if it shows more in use, others use the pod too.
@@ -318,35 +311,33 @@ extension PodLedger {
         largestIdleCount = max(largestIdleCount, (sampled.idle ?? 0) + runningCount)
     }
 
-    /// Takes a lease off what is free; the worker that it takes, where they are listed and one fits.
-    private mutating func deduct(_ needs: ResourceVector) -> ResourceVector? {
+    /// Takes a lease off what is free; the worker that it takes, where they are listed and there is one.
+    private mutating func deduct(_ needs: ResourceVector) -> IdleWorkers.Worker? {
         available -= needs
         if let count = idleCount { idleCount = count - 1 }
-        guard listsWorkers, let index = worker(for: needs, besides: nil) else { return nil }
-        return idleWorkers.remove(at: index)
+        return listsWorkers ? workers.take(for: needs) : nil
     }
 
     /// Undoes ``deduct(_:)``.
-    private mutating func giveBack(_ needs: ResourceVector, worker: ResourceVector?) {
-        available += needs
+    private mutating func giveBack(_ lease: Lease, _ end: End) {
+        available += lease.needs
         if let count = idleCount { idleCount = count + 1 }
-        if let worker { insert(worker) }
+        guard let worker = lease.worker else { return }
+        if end == .unsent { return workers.insert(worker) }
+        returnWorker(of: lease.needs)
     }
 
     /// Adds a lease that the sample had in it and that has ended since.
     private mutating func returnSeen(_ needs: ResourceVector) {
         available += needs
         if let count = idleCount { idleCount = count + 1 }
-        guard listsWorkers else { return }
-        insert(someWorker(needs))
+        if listsWorkers { returnWorker(of: needs) }
     }
 
-    /// A worker that the pod is done with. Which one had the request is the pod's secret: where they differ, it is known to be as large
-    /// as the request at least.
-    private mutating func someWorker(_ needs: ResourceVector) -> ResourceVector {
-        if workersAreAlike, largestWorker != .zero { return largestWorker }
-        mayHaveMore = true
-        return needs
+    private mutating func returnWorker(of needs: ResourceVector) {
+        let worker = workers.worker(of: needs)
+        if worker.isLeast { mayHaveMore = true }
+        workers.insert(worker)
     }
 
     private mutating func remember(_ lease: Ended) {
@@ -366,35 +357,5 @@ extension PodLedger {
             // The pod may go on with it all the same, and it is then as if it were another's.
             isAlone = false
         }
-    }
-
-    // MARK: Workers
-
-    private mutating func list(_ workers: [CapacityReport.Worker]) {
-        idleWorkers.removeAll(keepingCapacity: true)
-        for worker in workers where worker.isIdle {
-            if largestWorker != .zero, worker.available != largestWorker { workersAreAlike = false }
-            largestWorker = largestWorker.raised(to: worker.available)
-            idleWorkers.append(worker.available)
-        }
-        idleWorkers.sort(by: Self.isSmaller)
-    }
-
-    private mutating func insert(_ worker: ResourceVector) {
-        let index = idleWorkers.firstIndex { Self.isSmaller(worker, $0) } ?? idleWorkers.endIndex
-        idleWorkers.insert(worker, at: index)
-    }
-
-    /// The smallest idle worker that a request fits on, so that one remains for `reserved` if one was idle for it.
-    private func worker(for needs: ResourceVector, besides reserved: ResourceVector?) -> Int? {
-        guard let index = idleWorkers.firstIndex(where: { needs.fits(in: $0) }) else { return nil }
-        guard let reserved, reserved.fits(in: idleWorkers[index]) else { return index }
-        let another = idleWorkers.indices.contains { $0 != index && reserved.fits(in: idleWorkers[$0]) }
-        return another ? index : nil
-    }
-
-    /// GPUs are the scarcest.
-    private static func isSmaller(_ left: ResourceVector, _ right: ResourceVector) -> Bool {
-        (left.gpus, left.cpus, left.memory) < (right.gpus, right.cpus, right.memory)
     }
 }

@@ -31,6 +31,7 @@ import Testing
             total: Int64? = 8,
             idle: Int? = nil,
             workers: [ResourceVector]? = nil,
+            busyWorkers: Int = 0,
             sent: Int64,
             back: Int64
         ) -> Bool {
@@ -38,7 +39,10 @@ import Testing
                 available: .needs(cpus, memory: 64),
                 total: total.map { .needs($0, memory: 64) },
                 idleWorkers: idle,
-                workers: workers?.map { CapacityReport.Worker(available: $0, isIdle: true) }
+                workers: workers.map { idle in
+                    idle.map { CapacityReport.Worker(available: $0, isIdle: true) }
+                        + Array(repeating: CapacityReport.Worker(available: .zero, isIdle: false), count: busyWorkers)
+                }
             )
             return ledger.sampled(report, sentAt: at(sent), receivedAt: at(back))
         }
@@ -210,6 +214,22 @@ import Testing
         pod.close(lease, .whole, 50)
         #expect(pod.ledger.fits(.needs(1)))
         #expect(!pod.ledger.fits(.needs(2, memory: 4)))
+        #expect(pod.ledger.mayHaveMore)
+    }
+
+    /// The worker that got free is known to have 3 CPUs and no memory, but it may be larger: what the sample did not have in it yet
+    /// and fits on nothing else may be there.
+    @Test func whatFitsOnNoKnownWorkerIsOnOneThatMayBeLargerThanIsKnown() {
+        var pod = Pod()
+        let small = ResourceVector.needs(2, memory: 4)
+        pod.sample(0, workers: [.needs(4, memory: 8), small, small], sent: 0, back: 1)
+        let first = pod.open(.needs(3), writtenAt: 10)
+        _ = pod.open(.needs(1, memory: 1), writtenAt: 102)
+        _ = pod.open(.needs(1, memory: 1), writtenAt: 103)
+        pod.close(first, .whole, 110)
+        pod.sample(0, workers: [small], busyWorkers: 2, sent: 100, back: 101)
+        #expect(!pod.ledger.fits(.needs(3)))
+        #expect(!pod.ledger.fits(.zero))
         #expect(pod.ledger.mayHaveMore)
     }
 
