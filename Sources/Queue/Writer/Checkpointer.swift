@@ -156,19 +156,11 @@ final class Checkpointer: @unchecked Sendable {
 
     /// Takes a checkpoint of a mode; `total` is how many frames the WAL has.
     private func take(_ mode: Int32) -> (code: Int32, total: Int) {
-        let result = call(mode)
-        guard result.code == SQLITE_OK, result.total < 0 else { return result }
-        // A connection that has not read from the file yet does not know of its WAL, and does nothing, with success and −1 frames.
-        sqlite3_exec(connection.handle, "SELECT count(*) FROM sqlite_schema", nil, nil, nil)
-        let again = call(mode)
-        return again.total < 0 && again.code == SQLITE_OK ? (SQLITE_ERROR, again.total) : again
-    }
-
-    private func call(_ mode: Int32) -> (code: Int32, total: Int) {
         var total: Int32 = 0
         var moved: Int32 = 0
         let code = sqlite3_wal_checkpoint_v2(connection.handle, nil, mode, &total, &moved)
-        // A connection that has not read yet does not know of the WAL: SQLite then does nothing, and says -1 and OK.
+        // A connection that has not read yet does not know of the WAL: SQLite then does nothing, and says -1 and OK. Ours has read
+        // (DatabaseFile.openCheckpointer); should it ever be so all the same, it must not pass for success.
         return (code == SQLITE_OK && total < 0 ? SQLITE_MISUSE : code, Int(total))
     }
 
