@@ -93,7 +93,8 @@ struct AnswerHeadWriter {
 private struct PodFields {
     private(set) var hasLength = false
     private(set) var hasDate = false
-    /// Whether there are fields that only the gateway sets: a client tells its refusals from a pod's by them.
+    /// Whether there are fields that do not go through: those that only the gateway sets, by which a client tells its refusals from a
+    /// pod's, and what the pod says to the gateway alone.
     private(set) var hasOurs = false
 
     @inline(__always)
@@ -101,7 +102,7 @@ private struct PodFields {
         switch name.count {
         case 4: if name.equalsIgnoringCase("date") { hasDate = true }
         case 14: if name.equalsIgnoringCase("content-length") { hasLength = true }
-        case 15, 19: if Self.isOurs(name) { hasOurs = true }
+        case 15, 17, 19: if Self.isOurs(name) { hasOurs = true }
         default: break
         }
     }
@@ -109,6 +110,7 @@ private struct PodFields {
     static func isOurs(_ name: UnsafeRawBufferPointer) -> Bool {
         switch name.count {
         case 15: name.equalsIgnoringCase("neutrino-reason")
+        case 17: name.equalsIgnoringCase(ResourceHeader.capacity)
         case 19: name.equalsIgnoringCase("neutrino-request-id")
         default: false
         }

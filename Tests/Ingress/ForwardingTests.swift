@@ -34,7 +34,10 @@ struct ForwardingTests {
 
             call.answer(
                 201,
-                [("X-Pod", "p"), ("Content-Length", "2"), ("Neutrino-Reason", "x"), ("date", "then")],
+                [
+                    ("X-Pod", "p"), ("Content-Length", "2"), ("Neutrino-Reason", "x"),
+                    ("neutrino-capacity", "cpus=1"), ("date", "then"),
+                ],
                 "ok"
             )
             let answer = await client.answer()
@@ -43,6 +46,7 @@ struct ForwardingTests {
             #expect(answer.field("neutrino-request-id") == FakeCall.id.description)
             #expect(answer.field("server-timing") == "hold;dur=1.500, upstream;dur=12.000")
             #expect(answer.field("neutrino-reason") == nil)
+            #expect(answer.field("neutrino-capacity") == nil)
             #expect(answer.field("connection") == nil)
             await call.events.take { $0 == [.delivered] ? true : nil }
         }
