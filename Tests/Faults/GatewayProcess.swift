@@ -33,8 +33,8 @@ struct GatewayProcess {
             var said: [String] = []
             for try await line in execution.standardError.strings() {
                 said.append(line)
-                guard let match = line.firstMatch(of: /gateway started.*127\.0\.0\.1:(\d+)/), let port = Int(match.1)
-                else { continue }
+                let started = /gateway started.* address=127\.0\.0\.1:(\d+)/
+                guard let match = line.firstMatch(of: started), let port = Int(match.1) else { continue }
                 let identifier = execution.processIdentifier.value
                 try await body(port) { kill(identifier, SIGKILL) }
                 return true

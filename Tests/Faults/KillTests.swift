@@ -8,7 +8,7 @@ import TaskPod
 import Testing
 
 /// What the database says after the process was killed, again and again, under load.
-@Suite("kill -9 under load")
+@Suite("kill -9 under load", .timeLimit(.minutes(3)))
 struct KillTests {
     @Test("every answer that a client got has its row, no request that a pod saw is abandoned, and none is left open")
     func kills() async throws {
