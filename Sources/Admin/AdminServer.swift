@@ -94,12 +94,11 @@ package struct AdminServer: Service {
         )
         do {
             try await application.run()
-        } catch let error as IOError {
+        } catch let error where error is IOError || error is SocketAddressError {
+            let address = "\(configuration.host):\(configuration.port) (ADMIN_HOST, ADMIN_PORT)"
             throw AdminError(
                 code: .cannotBind,
-                message:
-                    "cannot listen for operators on \(configuration.host):\(configuration.port) (ADMIN_HOST, ADMIN_PORT)",
-                cause: error
+                message: "cannot listen for operators at \(address): \(ListeningFailure(error).words)"
             )
         }
     }

@@ -75,7 +75,8 @@ package final class IngressServer: Service {
             let channel = try await bootstrap.bind(host: configuration.host, port: configuration.port).get()
             listener.withLockedValue { $0 = channel }
             let address = channel.localAddress!
-            shared.logger.info("listening for clients", metadata: ["address": "\(address)"])
+            let place = "\(address.ipAddress ?? ""):\(address.port ?? 0)"
+            shared.logger.info("listening for clients", metadata: ["address": "\(place)"])
             return address
         } catch {
             throw IngressError(listeningAt: configuration.host, configuration.port, failed: error)
