@@ -23,7 +23,7 @@ package actor RequestDispatcher {
     private var mails: [DispatchMail] = []
     private var isHandling = false
     private var timer: (due: NIODeadline, scheduled: Scheduled<Void>)?
-    private var idleWaiters: [CheckedContinuation<Void, Never>] = []
+    private var waiters: [Waiter] = []
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -192,10 +192,7 @@ extension RequestDispatcher: RequestIntake {
             timer?.scheduled.cancel()
             timer = (due, eventLoop.scheduleTask(deadline: due) { self.assumeIsolated { $0.wake() } })
         }
-        if !idleWaiters.isEmpty, machine.waitingCount + machine.leasedCount == 0 {
-            for waiter in idleWaiters { waiter.resume() }
-            idleWaiters.removeAll()
-        }
+        if !waiters.isEmpty { tellWaiters() }
     }
 
     private func wake() {
@@ -304,9 +301,7 @@ extension RequestDispatcher {
 
     /// Returns when no request waits and none is with a pod.
     package func idle() async {
-        handleMail()
-        guard machine.waitingCount + machine.leasedCount > 0 else { return }
-        await withCheckedContinuation { idleWaiters.append($0) }
+        await settled { $0.load == (0, 0) }
     }
 
     /// Refuses all that wait with `draining`: the drain's time is up.
@@ -314,5 +309,29 @@ extension RequestDispatcher {
         handleMail()
         machine.refuseAllWaiting(now: .now())
         settle()
+    }
+}
+
+// MARK: - Waiting for a state
+
+extension RequestDispatcher {
+    private struct Waiter {
+        var condition: @Sendable (isolated RequestDispatcher) -> Bool
+        var continuation: CheckedContinuation<Void, Never>
+    }
+
+    /// Returns once a condition holds: looked at now and after every event. It must be quick, since requests wait for it.
+    package func settled(where condition: @escaping @Sendable (isolated RequestDispatcher) -> Bool) async {
+        handleMail()
+        guard !condition(self) else { return }
+        await withCheckedContinuation { waiters.append(Waiter(condition: condition, continuation: $0)) }
+    }
+
+    private func tellWaiters() {
+        waiters.removeAll { waiter in
+            guard waiter.condition(self) else { return false }
+            waiter.continuation.resume()
+            return true
+        }
     }
 }

@@ -55,7 +55,7 @@ struct Cluster: Sendable {
         let load: @Sendable () throws -> LoadedConfiguration = {
             var environment = [
                 "GATEWAY_HOST": "127.0.0.1", "GATEWAY_PORT": "0", "ADMIN_PORT": "0", "EVENT_LOOPS": "2",
-                "LOG_LEVEL": "error",
+                "LOG_LEVEL": "error", "DRAIN_TIMEOUT": "1",
                 "CAPACITY_UPDATE_INTERVAL": "0.5", "DATABASE_PATH": place.appending(path: "queue.db").path,
                 "STATIC_BACKENDS": backends.list,
             ]
@@ -78,14 +78,17 @@ struct Cluster: Sendable {
         )
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await gateway.run(signals: false) }
+            let result: Result<Void, any Error>
             do {
-                try await cluster.isReady()
+                await cluster.isReady()
                 try await body(cluster)
+                result = .success(())
             } catch {
-                tasks.cancelAll()
-                throw error
+                result = .failure(error)
             }
-            tasks.cancelAll()
+            await gateway.shutDown()
+            try await tasks.waitForAll()
+            try result.get()
         }
         for server in servers { await server.stop() }
         try await group.shutdownGracefully()
@@ -111,25 +114,29 @@ struct Cluster: Sendable {
         """
 
     /// Waits until every pod was polled once.
-    private func isReady() async throws {
-        while true {
-            let snapshots = await gateway.dispatcher.podSnapshots()
-            if snapshots.count == pods.count, snapshots.allSatisfy({ $0.available != nil }) { return }
-            await Task.yield()
+    private func isReady() async {
+        await gateway.dispatcher.settled { [count = pods.count] dispatcher in
+            let pods = dispatcher.podSnapshots()
+            return pods.count == count && pods.allSatisfy { $0.available != nil }
         }
     }
 
     /// Waits until that many requests are held.
     func waiting(_ count: Int) async {
-        while await gateway.dispatcher.load.waiting != count { await Task.yield() }
+        await gateway.dispatcher.settled { $0.load.waiting == count }
     }
 
-    /// The rows, once all of them have ended.
+    /// Waits until that many requests are with pods.
+    func leased(_ count: Int) async {
+        await gateway.dispatcher.settled { $0.load.leased == count }
+    }
+
+    /// The rows, once all of them have ended. Each round waits for a commit.
     func rows(_ count: Int) async throws -> [LogSummary] {
         while true {
+            try await gateway.queue.flush()
             let page = try await gateway.queue.log.page(LogFilter(), limit: 500)
             if page.entries.count >= count, page.entries.allSatisfy(\.state.isTerminal) { return page.entries }
-            await Task.yield()
         }
     }
 }

@@ -8,7 +8,7 @@ import Queue
 import TaskPod
 import Testing
 
-@Suite("The main job: a request in, the right pod, a streamed answer out, a row for each")
+@Suite("The main job: a request in, the right pod, a streamed answer out, a row for each", .timeLimit(.minutes(2)))
 struct MainJobTests {
     @Test(
         "mixed requests from many clients all get 200 from the right pods, and clients, rows and pods agree one for one"
@@ -63,7 +63,7 @@ struct MainJobTests {
             let answer = try await cluster.client.send(.POST, "/two-gpus?ms=1")
             #expect(answer.status == 200)
             async let holder = cluster.client.send(.POST, "/two-gpus?ms=1000")
-            while cluster.pods[0].statistics().running == 0 { await Task.yield() }
+            await cluster.leased(1)
             let refused = try await cluster.client.send(.POST, "/two-gpus")
             #expect(refused.status == 503)
             #expect(refused.headers.first(name: "Neutrino-Reason") == "no_capacity")

@@ -10,7 +10,7 @@ import Testing
 
 @testable import Gateway
 
-@Suite("The gateway as a whole, without pods")
+@Suite("The gateway as a whole, without pods", .timeLimit(.minutes(2)))
 struct GatewayServerTests {
     @Test("It is ready once it runs, ends when it is told to, and leaves the database to the next")
     func life() async throws {
@@ -150,8 +150,8 @@ private func running(_ server: GatewayServer, _ body: @Sendable (_ adminPort: In
             try await body(port)
             break
         }
-        group.cancelAll()
-        while let result = await group.nextResult() { _ = result }
+        await server.shutDown()
+        try await group.waitForAll()
     }
     server.flushLogs()
 }

@@ -18,6 +18,7 @@ package final class GatewayServer: Sendable {
     let parts: GatewayParts
     private let reloads: ReloadService
     private let reloadTicks: AsyncStream<Void>.Continuation
+    private let shutdown = ShutdownTrigger()
     private let logs: LogOutput
     private let logger: Logger
 
@@ -53,6 +54,9 @@ package final class GatewayServer: Sendable {
     /// Returns when everything logged so far was written.
     package func flushLogs() { logs.flush() }
 
+    /// Begins the shutdown of ``run(signals:also:onRunning:)``, as SIGTERM does.
+    package func shutDown() async { await shutdown.pull() }
+
     /// Runs until a graceful shutdown, drains, and closes everything.
     /// - Parameters:
     ///   - signals: Whether SIGTERM, SIGINT and SIGHUP mean this gateway; in tests they do not.
@@ -86,8 +90,7 @@ package final class GatewayServer: Sendable {
         _ others: [any Service],
         _ onRunning: @escaping @Sendable (Int) async -> Void
     ) throws -> ServiceGroup {
-        let shutdown = ShutdownTrigger()
-        var services: [any Service] = signals ? [signalService(shutdown)] : []
+        var services: [any Service] = signals ? [signalService()] : []
         services += [
             parts.directory,
             HealthService(
@@ -96,7 +99,10 @@ package final class GatewayServer: Sendable {
                 dispatcher: parts.dispatcher,
                 journal: parts.queue.journal
             ),
-            try parts.adminServer(logger: logs.logger("admin"), onRunning: onRunning),
+            try parts.adminServer(logger: logs.logger("admin")) { [self] adminPort in
+                tellStarted(adminPort: adminPort)
+                await onRunning(adminPort)
+            },
             parts.ingress,
             reloads,
             TickService(every: .seconds(1)) { [reloadTicks] in reloadTicks.yield() },
@@ -112,9 +118,25 @@ package final class GatewayServer: Sendable {
         return group
     }
 
-    private func signalService(_ shutdown: ShutdownTrigger) -> SignalService {
+    /// Only when both listeners are there: who waits for this line can use either.
+    private func tellStarted(adminPort: Int) {
+        let settings = parts.loaded.settings
+        logger.info(
+            "gateway started",
+            metadata: [
+                "version": "\(ProgramVersion.current)",
+                "address": "\(address.ipAddress ?? ""):\(address.port ?? 0)",
+                "admin": "\(settings.adminHost):\(adminPort)",
+                "database": "\(settings.databasePath)",
+                "pods": "\(settings.staticBackends.count)",
+                "routes": "\(parts.routes.current.routes.count)",
+            ]
+        )
+    }
+
+    private func signalService() -> SignalService {
         SignalService(
-            beginDrain: { await shutdown.pull() },
+            beginDrain: { [shutdown] in await shutdown.pull() },
             reload: { [reloads, reloadTicks] in
                 reloads.request()
                 reloadTicks.yield()
@@ -148,7 +170,6 @@ extension GatewayServer {
         document: OpenAPIDocument? = nil,
         reload: (@Sendable () throws -> LoadedConfiguration)? = nil
     ) async throws -> GatewayServer {
-        let logger = logs.logger("gateway")
         let parts: GatewayParts
         do {
             parts = try await GatewayParts.make(
@@ -165,17 +186,7 @@ extension GatewayServer {
             await parts.dispatcher.adopt(table, overrides: parts.queue.settings.holdTimeouts)
             parts.resumeReplays()
             parts.health.databaseOpened()
-            let address = try await parts.ingress.start()
-            logger.info(
-                "gateway started",
-                metadata: [
-                    "version": "\(ProgramVersion.current)",
-                    "address": "\(address.ipAddress ?? ""):\(address.port ?? 0)",
-                    "database": "\(loaded.settings.databasePath)",
-                    "pods": "\(loaded.settings.staticBackends.count)",
-                    "routes": "\(table.routes.count)",
-                ]
-            )
+            try await parts.ingress.start()
             return GatewayServer(parts, logs: logs, read: reload ?? { loaded })
         } catch {
             await parts.close()
