@@ -4,11 +4,12 @@ extension EndReason {
     package var status: Int? {
         switch self {
         case .ok, .clientClosed: nil
-        case .noCapacity, .noPods, .exceedsEveryPod, .draining, .gatewayEnded, .storageUnavailable, .operatorCancelled:
+        case .noCapacity, .noPods, .exceedsEveryPod, .connectFailed, .draining, .gatewayEnded, .storageUnavailable,
+            .operatorCancelled:
             503
         case .queueFull: 429
         case .bodyTooLarge: 413
-        case .connectFailed, .upstreamReset: 502
+        case .upstreamReset: 502
         case .upstreamTimeout: 504
         }
     }

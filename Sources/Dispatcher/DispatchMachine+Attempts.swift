@@ -36,9 +36,11 @@ extension DispatchMachine {
         case .busy:
             release(slot, .whole, writtenAt: writtenAt, now: now)
             requests[slot].wasBusy = true
+            requests[slot].wasUnreached = false
             putBack(slot, now: now)
         case .connectFailed:
             release(slot, .unsent, writtenAt: nil, now: now)
+            requests[slot].wasUnreached = true
             putBack(slot, now: now)
         case .died(let fault, let mayRepeat):
             release(slot, .lost, writtenAt: writtenAt, now: now)
@@ -155,6 +157,7 @@ extension DispatchMachine {
             if !isRetry { retrying += 1 }
             requests[slot].deaths += 1
             requests[slot].wasBusy = false
+            requests[slot].wasUnreached = false
             requests[slot].kept.add(podKey)
             requests[slot].awayFor = entry.awayFor + (now - entry.startedAt)
             return putBack(slot, now: now)

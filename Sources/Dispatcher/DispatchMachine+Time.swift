@@ -34,7 +34,7 @@ extension DispatchMachine {
     /// Refuses those whose hold timeout has passed.
     private mutating func expire(now: NIODeadline) {
         // Many of one line are often due at once, and wait for the same reason.
-        var known: (line: Int32, reason: EndReason, detail: String)?
+        var known: (line: Int32, why: WaitReason, detail: String)?
         while let (slot, deadline) = deadlines.nearest, deadline <= now {
             if !dirty.isEmpty || hasLostPod {
                 // The one before held a reservation: what that kept back may fit others that are due.
@@ -44,11 +44,13 @@ extension DispatchMachine {
             let entry = requests[slot]
             if known == nil || known!.line != entry.line {
                 let why = whyWaiting(Int(entry.line))
-                known = (entry.line, why.endReason, explain(why, Int(entry.line)))
+                known = (entry.line, why, explain(why, Int(entry.line)))
             }
+            // Where those that could hold it rest because this very request did not reach one, that is the reason to tell.
+            let isUnreached = entry.wasUnreached && known!.why == .podsResting
             let refusal = refusal(
-                known!.reason,
-                known!.detail,
+                isUnreached ? .connectFailed : known!.why.endReason,
+                isUnreached ? "the pod that had room for it could not be reached" : known!.detail,
                 routeKey: Int(entry.routeKey),
                 since: entry.arrivedAt,
                 now: now

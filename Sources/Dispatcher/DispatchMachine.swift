@@ -210,7 +210,7 @@ package struct DispatchMachine {
     ) -> Refusal {
         var refusal = Refusal(reason: reason, detail: detail, hold: arrivedAt.map { now - $0 })
         switch reason {
-        case .noCapacity, .noPods, .exceedsEveryPod, .queueFull, .draining:
+        case .noCapacity, .noPods, .exceedsEveryPod, .connectFailed, .queueFull, .draining:
             let waiting = lines.count(ofRoute: routeKey)
             refusal.retryAfter = routes[routeKey].rate.retryAfter(waiting: waiting, now: now)
         default:

@@ -56,6 +56,7 @@ extension Exchange: PodAnswerReceiver {
             finishAttempt(.answered(status: answerHead?.status ?? 0))
             request.sink.end(trailers: trailers)
         case .refusing(_, let head, let kept):
+            connectProblem = nil
             if let kept { busyAnswer = KeptAnswer(head: head, body: kept) }
             phase = .waiting
             finishAttempt(.busy)
@@ -67,7 +68,12 @@ extension Exchange: PodAnswerReceiver {
     func answerFailed(_ failure: PodCallFailure) {
         switch phase {
         case .calling:
-            if failure.kind != .connectFailed { begunAttempts += 1 }
+            if failure.kind == .connectFailed {
+                connectProblem = "\(pod?.id ?? "the pod"): \(failure.detail)"
+            } else {
+                connectProblem = nil
+                begunAttempts += 1
+            }
             phase = .waiting
             finishAttempt(failure.attemptEnd(mayRepeat: mayRepeat))
         case .refusing:

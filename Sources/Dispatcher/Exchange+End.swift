@@ -107,10 +107,10 @@ extension Refusal {
     /// The state in which a request ends that is refused for this.
     var endState: RequestState {
         switch reason {
-        case .noCapacity, .noPods, .exceedsEveryPod: .expired
+        case .noCapacity, .noPods, .exceedsEveryPod, .connectFailed: .expired
         case .operatorCancelled, .clientClosed: .cancelled
         case .draining, .storageUnavailable, .gatewayEnded: .abandoned
-        case .connectFailed, .upstreamTimeout, .upstreamReset: .failed
+        case .upstreamTimeout, .upstreamReset: .failed
         case .ok, .queueFull, .bodyTooLarge: preconditionFailure("a queued request does not end with \(reason)")
         }
     }

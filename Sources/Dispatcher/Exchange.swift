@@ -76,6 +76,8 @@ final class Exchange: @unchecked Sendable {
     var keptBody = ByteBuffer()
     /// The last answer with which a pod refused it as busy.
     var busyAnswer: KeptAnswer?
+    /// Why the last attempt did not come to a connection, for the detail of a refusal.
+    var connectProblem: String?
 
     init(request: QueuedRequest, context: ExchangeContext) {
         self.request = request
@@ -186,6 +188,7 @@ extension Exchange {
             if isInserted { refusal.requestID = request.id }
             refusal.hold = hold(until: .now())
             if afterBusy { refusal.podAnswer = busyAnswer }
+            if let connectProblem { refusal.detail += "; the last attempt failed at \(connectProblem)" }
             let status = refusal.podAnswer?.head.status ?? refusal.reason.status
             end(refusal.endState, refusal.reason, detail: refusal.detail, status: status)
             request.sink.refuse(refusal)

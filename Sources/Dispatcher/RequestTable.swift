@@ -16,6 +16,8 @@ struct RequestEntry {
     var wasReturned = false
     /// The last pod that it was sent to refused it as busy.
     var wasBusy = false
+    /// No connection came about to the last pod that it was sent to.
+    var wasUnreached = false
     /// It is its pod's breaker's trial.
     var isTrial = false
     var priority = RequestPriority.live

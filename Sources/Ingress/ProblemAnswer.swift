@@ -64,11 +64,11 @@ struct ProblemAnswer: Equatable {
     /// The `Retry-After` of a reason where the refusal computed none, in seconds.
     private static func retryAfter(of reason: EndReason) -> Int? {
         switch reason {
-        case .noCapacity, .noPods, .exceedsEveryPod: 60
+        case .noCapacity, .noPods, .exceedsEveryPod, .connectFailed: 60
         case .queueFull, .storageUnavailable: 5
         // Another gateway, or the one that follows this one, takes it.
         case .draining, .gatewayEnded: 1
-        case .operatorCancelled, .bodyTooLarge, .connectFailed, .upstreamReset, .upstreamTimeout, .clientClosed, .ok:
+        case .operatorCancelled, .bodyTooLarge, .upstreamReset, .upstreamTimeout, .clientClosed, .ok:
             nil
         }
     }

@@ -74,6 +74,29 @@ import Testing
         #expect(fixture.dispatches() == [ticket: 1 - pod.key])
     }
 
+    @Test func aPodThatCannotBeReachedIsTheReasonWhereTheHoldEndsBeforeItsNextSample() throws {
+        var fixture = MachineFixture(routes: [MachineFixture.route(0, hold: .milliseconds(30))])
+        fixture.pod(.needs(1))
+        let (ticket, _) = try fixture.place()
+        fixture.end(ticket, .connectFailed)
+        fixture.pass(.milliseconds(31))
+        let refusal = try #require(fixture.refusals().first?.refusal)
+        #expect(refusal.reason == .connectFailed)
+        #expect(refusal.retryAfter != nil)
+    }
+
+    @Test func whoComesAfterAConnectionThatFailedIsNotToldOfIt() throws {
+        var fixture = MachineFixture(routes: [MachineFixture.route(0, hold: .milliseconds(30))])
+        let pod = fixture.pod(.needs(1))
+        let (ticket, _) = try fixture.place()
+        fixture.end(ticket, .connectFailed)
+        fixture.pass(.milliseconds(10))
+        // Another client of the pod has taken it.
+        fixture.sample(pod, .needs(0), total: .needs(1))
+        fixture.pass(.milliseconds(31))
+        #expect(fixture.refusals().first?.refusal.reason == .noCapacity)
+    }
+
     @Test func anAttemptThatDiedIsRepeatedElsewhereUntilItsAttemptsAreUsedUp() throws {
         var fixture = MachineFixture()
         fixture.pod(.needs(1))

@@ -13,7 +13,7 @@ struct RefusalTests {
         arguments: [
             (EndReason.noCapacity, 503, 60), (.noPods, 503, 60), (.exceedsEveryPod, 503, 60), (.queueFull, 429, 5),
             (.draining, 503, 1), (.gatewayEnded, 503, 1), (.storageUnavailable, 503, 5), (.operatorCancelled, 503, nil),
-            (.bodyTooLarge, 413, nil), (.connectFailed, 502, nil), (.upstreamReset, 502, nil),
+            (.bodyTooLarge, 413, nil), (.connectFailed, 503, 60), (.upstreamReset, 502, nil),
             (.upstreamTimeout, 504, nil),
         ] as [(EndReason, Int, Int?)]
     )
