@@ -139,7 +139,7 @@ struct RetentionTests {
         let hand = try Hand(test, bytes: limit)
         try hand.pass(lowWater: RequestID(rawValue: .max))
         #expect(hand.removed.requests > 150)
-        #expect(hand.removed.requests < 350, "no more than is needed")
+        #expect(hand.removed.requests < 250, "no more than is needed")
         let kept = try test.rows("SELECT min(CAST(substr(target, 2) AS INTEGER)) FROM requests")[0]
         #expect(kept[0] == "\(hand.removed.requests)")
         #expect(try hand.connection.integer("PRAGMA freelist_count") ?? 0 < 200)

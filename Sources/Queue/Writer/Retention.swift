@@ -130,7 +130,12 @@ final class Retention {
             return (removed, last == nil ? .size : step)
         case .size:
             guard try usedBytes() > limits.databaseBytes else { return (removed, .vacuum) }
-            let last = try forEachEnded(after: 0, before: .max, until: until, atMost: 64) { try remove($0, &removed) }
+            let last = try forEachEnded(
+                after: 0,
+                before: .max,
+                until: until,
+                enough: { try usedBytes() <= limits.databaseBytes }
+            ) { try remove($0, &removed) }
             return (removed, last == nil && removed.requests == 0 ? .vacuum : .size)
         case .vacuum:
             let free = try connection.integer("PRAGMA freelist_count") ?? 0
@@ -142,13 +147,16 @@ final class Retention {
         }
     }
 
-    /// Calls `body` for ended requests in order, until the time is up.
+    /// Requests that are looked for at once.
+    private static let batch = 32
+
+    /// Calls `body` for ended requests in order, until the time is up, or it is enough, which is asked once a batch.
     /// - Returns: Where to go on; nil where all are done.
     private func forEachEnded(
         after: Int64,
         before: Int64,
         until: Int64,
-        atMost: Int = 32,
+        enough: () throws -> Bool = { false },
         _ body: (Int64) throws -> Void
     ) throws -> Int64? {
         var after = after
@@ -156,13 +164,13 @@ final class Retention {
             var ids: [Int64] = []
             ended.bind(1, after)
             ended.bind(2, before)
-            ended.bind(3, Int64(atMost))
+            ended.bind(3, Int64(Self.batch))
             while try ended.step() { ids.append(ended.integer(0)) }
             ended.reset()
             for id in ids { try body(id) }
-            guard let last = ids.last, ids.count == atMost else { return nil }
+            guard let last = ids.last, ids.count == Self.batch else { return nil }
             after = last
-            if monotonicNanoseconds() >= until { return after }
+            if try monotonicNanoseconds() >= until || enough() { return after }
         }
     }
 
