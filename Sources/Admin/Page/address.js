@@ -1,6 +1,8 @@
 // What is looked at is kept in the URL: the view, the filters of the log, its page, the request that is open. So a reload, a bookmark, the
 // back button and a link sent to a colleague all show the same.
 
+import { time } from "./format.js";
+
 export const views = ["overview", "requests", "routes", "replays", "changes"];
 /// Filters of the log, as the API names them. `since` may also be an age: `15m`, `6h`.
 export const filterNames = ["text", "state", "reason", "route", "pod", "status", "since", "until", "replay_of", "replay_job"];
@@ -64,6 +66,7 @@ export function absolute(filters) {
 
 /// The filters as a person reads them.
 export function spoken(filters) {
-  const parts = filterNames.filter((name) => filters[name]).map((name) => `${name.replace("_", " ")} ${filters[name].replaceAll(",", " or ")}`);
+  const value = (name) => (/^\d{4}-/.test(filters[name]) ? time(filters[name]) : filters[name].replaceAll(",", " or "));
+  const parts = filterNames.filter((name) => filters[name]).map((name) => `${name.replace("_", " ")} ${value(name)}`);
   return parts.length > 0 ? parts.join(", ") : "every request";
 }

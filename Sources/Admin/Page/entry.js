@@ -17,7 +17,7 @@ export function showEntry(root) {
   let shown = null;
   let entry = null;
   let text = "";
-  let loading = false;
+  let restUntil = 0;
   let openedFrom = null;
 
   onAddress(({ request }) => {
@@ -37,24 +37,22 @@ export function showEntry(root) {
     load();
   });
 
+  /// What comes for a request that is not shown any more is dropped.
   async function load() {
     const id = shown;
-    if (loading) return;
-    loading = true;
+    restUntil = Infinity;
     try {
       const answer = await get(`/requests/${id}`);
       const next = JSON.stringify(answer);
-      if (id === shown && next !== text) {
-        const isFirst = entry === null;
-        entry = answer;
-        text = next;
-        draw(isFirst);
-      }
+      if (id !== shown || next === text) return;
+      const isFirst = entry === null;
+      entry = answer;
+      text = next;
+      draw(isFirst);
     } catch (problem) {
       if (id === shown && !entry) root.replaceChildren(head(`Request ${id}`), h("p", { class: "empty problem" }, problem.message));
     } finally {
-      setTimeout(() => { loading = false; }, pause);
-      if (id !== shown && shown) { loading = false; load(); }
+      if (id === shown) restUntil = performance.now() + pause;
     }
   }
 
@@ -70,7 +68,7 @@ export function showEntry(root) {
 
   // What has not ended is looked at again as the queue moves; new replays of it are listed by opening it anew.
   queue.watch(() => {
-    if (shown && entry && !ended.has(entry.request.state)) load();
+    if (shown && entry && !ended.has(entry.request.state) && performance.now() > restUntil) load();
   });
   return { replay: () => entry && mayChange() && openReplay(entry) };
 }

@@ -7,6 +7,7 @@ function watched(value = null) {
     get value() { return value; },
     set value(next) {
       value = next;
+      if (next === null) return;
       for (const listener of listeners) listener(next);
     },
     watch(listener) {

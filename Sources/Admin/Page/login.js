@@ -13,7 +13,8 @@ export function openLogin(signedIn) {
   const token = h("input", { type: "password", autocomplete: "current-password", required: true, autofocus: true });
   openDialog({
     title: "Sign in to the gateway",
-    body: field("Token", token, "ADMIN_TOKEN; or ADMIN_READ_TOKEN, to look only"),
+    // Browsers that keep passwords want a name beside it.
+    body: [h("input", { type: "text", autocomplete: "username", value: "operator", hidden: true }), field("Token", token, "ADMIN_TOKEN; or ADMIN_READ_TOKEN, to look only")],
     cancel: null,
     actions: [{
       label: "Sign in",

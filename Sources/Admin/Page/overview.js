@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { chart } from "./chart.js";
 import { h } from "./dom.js";
 import { age, bytes, count, duration, plural, rate } from "./format.js";
-import { history, onTick, pods, queue, since } from "./live.js";
+import { connection, history, onTick, pods, queue, since } from "./live.js";
 import { tile } from "./parts.js";
 import { podsPanel } from "./pods.js";
 import { waitingPanel } from "./waiting.js";
@@ -46,12 +46,16 @@ export function showOverview(root) {
     charts.update(points, interval);
   });
 
-  // Until there is something to say; a gateway without this call shows no charts.
+  // The stream tells of new points only: what was before them, or while it was lost, is asked for. Without an answer there are no charts.
   charts.node.hidden = true;
-  get("/history").then((answer) => {
-    history.value = answer;
-    charts.node.hidden = false;
-  }, () => {});
+  let wasLive = false;
+  connection.watch(async ({ state }) => {
+    const isNew = state === "live" && !wasLive;
+    wasLive = state === "live";
+    if (!isNew) return;
+    history.value = await get("/history").catch(() => history.value);
+    charts.node.hidden = history.value === null;
+  });
 }
 
 /// What became of requests in an interval, in the two ways that call for a look.

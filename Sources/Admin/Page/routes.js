@@ -24,8 +24,8 @@ export function showRoutes(root) {
       { label: "Hold p50 · p99", numeric: true, text: (route) => holds(liveOf(route)?.waits) },
       { label: "Hold timeout", cell: holdCell, className: "edit" },
       { label: "Concurrency", cell: concurrencyCell, className: "edit" },
-      { label: "Request timeout", numeric: true, cell: sourcedCell("request_timeout", duration) },
-      { label: "Retry", cell: sourcedCell("retry", String) },
+      { label: "Request timeout", numeric: true, cell: sourcedCell("request_timeout", duration), className: "roomy-only" },
+      { label: "Retry", cell: sourcedCell("retry", String), className: "roomy-only" },
       { label: "Actions", hiddenLabel: true, cell: actionsCell, className: "actions" },
     ],
   });

@@ -3,7 +3,7 @@
 import { post } from "./api.js";
 import { confirm } from "./dialog.js";
 import { h, setText } from "./dom.js";
-import { age, plural } from "./format.js";
+import { duration, plural } from "./format.js";
 import { connection, mayChange, queue, routes } from "./live.js";
 import { act } from "./notices.js";
 
@@ -28,7 +28,7 @@ export function showBanners(retry) {
   function countDown() {
     const { state, retryAt, problem } = connection.value;
     lost.show(state === "lost" && (problem?.status ? `The gateway refuses the events: ${problem.message}.` : "The gateway does not answer."), [
-      lastLive ? `What you see is ${age(Math.floor((Date.now() - lastLive) / 1000))} old.` : "",
+      lastLive ? `What you see is ${duration(Math.floor((Date.now() - lastLive) / 1000))} old.` : "",
       retryAt > Date.now() ? `Trying again in ${Math.ceil((retryAt - Date.now()) / 1000)} s.` : "Trying again…",
     ].join(" "));
     if (lastLive && state === "live") lastLive = Date.now();
