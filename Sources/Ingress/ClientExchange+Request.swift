@@ -155,8 +155,10 @@ extension ClientExchange {
         intake = .handedOver
         let signs = RequestSigns(head.fields)
         let fields = HeaderRules.forwarded(head, from: connection.peer, generator: &connection.loop.traceIDs)
-        let proxied = connection.peer.isTrusted ? shared.trustedProxies.client(in: fields) : nil
-        let address = proxied ?? connection.peer.address
+        var address = connection.peer.address
+        if connection.peer.isTrusted {
+            address = shared.trustedProxies.client(forwardedFor: fields.values("x-forwarded-for")) ?? address
+        }
         clientAddress = address
         forgetFields()
         let request = QueuedRequest(

@@ -10,26 +10,6 @@ import Testing
 
 @Suite("Small parts of the ingress")
 struct SmallPartsTests {
-    @Test("An address block holds what its prefix says")
-    func addressBlocks() throws {
-        func holds(_ block: String, _ address: String) throws -> Bool {
-            try #require(AddressBlock(block)).contains(try SocketAddress(ipAddress: address, port: 0))
-        }
-        #expect(try holds("10.0.0.0/8", "10.255.0.1"))
-        #expect(try !holds("10.0.0.0/8", "11.0.0.1"))
-        #expect(try holds("10.0.0.0/9", "10.127.0.1"))
-        #expect(try !holds("10.0.0.0/9", "10.128.0.1"))
-        #expect(try holds("0.0.0.0/0", "8.8.8.8"))
-        #expect(try !holds("0.0.0.0/0", "fd00::1"))
-        #expect(try holds("10.0.0.7", "::ffff:10.0.0.7"))
-        #expect(try holds("::ffff:10.0.0.0/104", "10.9.9.9"))
-        #expect(try holds("fd00::/8", "fdff::1"))
-        #expect(try !holds("fd00::/8", "fe00::1"))
-        for text in ["", "10.0.0.0/33", "fd00::/129", "host", "10.0.0.0/", "10.0.0.0/-1", "::ffff:10.0.0.0/8"] {
-            #expect(AddressBlock(text) == nil, "\(text)")
-        }
-    }
-
     @Test(
         "Prefer: wait=N is read as RFC 7240 writes it",
         arguments: [

@@ -1,13 +1,12 @@
-import Core
-import NIOCore
+package import NIOCore
 
 /// A block of addresses (RFC 4632): `10.0.0.0/8`, `fd00::/8`, or one address by itself.
-struct AddressBlock: Equatable {
+package struct AddressBlock: Hashable, Sendable {
     private let bytes: [UInt8]
     private let bits: Int
 
     /// nil where the text is no such block.
-    init?(_ text: String) {
+    package init?(_ text: String) {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         guard let address = try? SocketAddress(ipAddress: String(parts[0]), port: 0),
             let bytes = Self.bytes(of: address)
@@ -28,7 +27,7 @@ struct AddressBlock: Equatable {
     }
 
     /// Whether an address is one of these. An IPv4 address that came in over IPv6 (`::ffff:10.0.0.7`) counts as what it is.
-    func contains(_ address: SocketAddress) -> Bool {
+    package func contains(_ address: SocketAddress) -> Bool {
         guard let other = Self.bytes(of: address), other.count == bytes.count else { return false }
         for index in 0..<(bits / 8) where bytes[index] != other[index] { return false }
         let rest = bits % 8
@@ -53,19 +52,32 @@ struct AddressBlock: Equatable {
     }
 
     /// An address as text, without the port and without the IPv6 prefix of an IPv4 address; empty where there is none.
-    static func text(of address: SocketAddress?) -> String {
+    package static func text(of address: SocketAddress?) -> String {
         guard let text = address?.ipAddress else { return "" }
         let prefix = "::ffff:"
         return text.hasPrefix(prefix) && text.contains(".") ? String(text.dropFirst(prefix.count)) : text
     }
 }
 
+extension AddressBlock {
+    /// What counts as one host: an IPv4 address, or the /64 of IPv6 addresses that a host has to itself (RFC 4291 §2.5.1). Other text stays
+    /// as it is.
+    package static func host(of text: String) -> String {
+        guard let address = try? SocketAddress(ipAddress: text, port: 0), let bytes = bytes(of: address),
+            bytes.count == 16
+        else { return text }
+        let groups = stride(from: 0, to: 8, by: 2).map { Int(bytes[$0]) << 8 | Int(bytes[$0 + 1]) }
+        return groups.map { String($0, radix: 16) }.joined(separator: ":") + "::/64"
+    }
+}
+
 extension [AddressBlock] {
     /// The client behind proxies of ours: the last address in `X-Forwarded-For` that is none of them. What comes before it anyone can have
     /// written. nil where the list says nothing.
-    func client(in fields: HeaderFields) -> String? {
+    /// - Parameter values: Those of `X-Forwarded-For`, in the order of their lines.
+    package func client(forwardedFor values: [String]) -> String? {
         var client: String?
-        for member in fields.values("x-forwarded-for").flatMap({ $0.split(separator: ",") }).reversed() {
+        for member in values.flatMap({ $0.split(separator: ",") }).reversed() {
             let text = member.filter { $0 != " " && $0 != "\t" }
             guard let address = try? SocketAddress(ipAddress: text, port: 0) else { break }
             client = text
