@@ -24,6 +24,7 @@ let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -103,7 +104,10 @@ let package = Package(
         ),
         .target(
             name: "Admin",
-            dependencies: ["Core", "Dispatcher", "Queue", hummingbird, httpTypes, nioCore, logging, lifecycle, crypto],
+            dependencies: [
+                "Core", "Dispatcher", "Queue", hummingbird, hummingbirdCore, httpTypes, nioCore, nioSSL, nioLocks,
+                logging, lifecycle, crypto,
+            ],
             // The page's files: `embed-page` makes a source of them.
             exclude: ["Page"],
             swiftSettings: settings,
@@ -144,7 +148,10 @@ let package = Package(
         ),
         tests(
             "Admin",
-            ["Admin", "Dispatcher", "Queue", "Core", hummingbird, httpTypes, nioCore, nioPosix, logging, grdb]
+            [
+                "Admin", "Dispatcher", "Queue", "Core", hummingbird, hummingbirdCore, httpTypes, nioCore, nioPosix,
+                nioLocks, logging, grdb, crypto,
+            ]
         ),
         tests(
             "TaskPod",
@@ -153,7 +160,8 @@ let package = Package(
         tests(
             "Gateway",
             [
-                "Gateway", "Core", "Dispatcher", "OpenAPI", "Queue", "Ingress", "Pods", nioCore, nioPosix, nioLocks,
+                "Gateway", "Admin", "Core", "Dispatcher", "OpenAPI", "Queue", "Ingress", "Pods", nioCore, nioPosix,
+                nioLocks,
                 logging,
             ]
         ),

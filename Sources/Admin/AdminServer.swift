@@ -2,6 +2,7 @@ package import Core
 package import Dispatcher
 import HTTPTypes
 import Hummingbird
+import HummingbirdCore
 package import Logging
 package import NIOCore
 package import Queue
@@ -9,9 +10,6 @@ import ServiceLifecycle
 
 /// The operators' listener: JSON under `/admin/api`, and `/health` and `/ready`.
 package struct AdminServer: Service {
-    /// Paths that need neither a token nor a name of ours.
-    static let openPaths: Set<String> = ["/health", "/ready"]
-
     /// What the calls look at and change.
     package struct Subjects: Sendable {
         package var dispatcher: RequestDispatcher
@@ -53,20 +51,27 @@ package struct AdminServer: Service {
 
     private let configuration: AdminConfiguration
     private let subjects: Subjects
+    private let gate: AdminGate
+    private let tls: AdminTLS?
     private let eventLoopGroup: any EventLoopGroup
     private let logger: Logger
     private let onRunning: @Sendable (Int) async -> Void
 
-    /// - Parameter onRunning: Called with the port once requests are accepted.
+    /// - Parameters:
+    ///   - gate: Who may come in.
+    ///   - tls: The certificate; nil to speak HTTP without TLS.
+    ///   - onRunning: Called with the port once requests are accepted.
     /// - Throws: ``AdminError`` where the listener would be open to the network without a token.
     package init(
         configuration: AdminConfiguration,
         subjects: Subjects,
+        gate: AdminGate,
+        tls: AdminTLS? = nil,
         eventLoopGroup: any EventLoopGroup,
         logger: Logger,
         onRunning: @escaping @Sendable (Int) async -> Void = { _ in }
     ) throws {
-        guard configuration.isLoopback || !configuration.tokens.isEmpty else {
+        guard configuration.isLoopback || gate.hasFullToken else {
             throw AdminError(
                 code: .tokenMissing,
                 message:
@@ -75,6 +80,8 @@ package struct AdminServer: Service {
         }
         self.configuration = configuration
         self.subjects = subjects
+        self.gate = gate
+        self.tls = tls
         self.eventLoopGroup = eventLoopGroup
         self.logger = logger
         self.onRunning = onRunning
@@ -84,9 +91,11 @@ package struct AdminServer: Service {
         let onRunning = onRunning
         let application = Application(
             router: router(),
+            server: .admin(tls, idleTimeout: configuration.idleTimeout),
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.host, port: configuration.port),
-                serverName: nil
+                serverName: nil,
+                availableConnectionsDelegate: .maximum(configuration.maxConnections, logger: logger)
             ),
             onServerRunning: { channel in await onRunning(channel.localAddress?.port ?? 0) },
             eventLoopGroupProvider: .shared(eventLoopGroup),
@@ -106,10 +115,15 @@ package struct AdminServer: Service {
     private func router() -> Router<AdminContext> {
         let router = Router(context: AdminContext.self)
         router.addMiddleware {
+            SecurityHeaders()
             ProblemMiddleware()
-            HostMiddleware(rule: HostRule(allowed: configuration.allowedHosts))
-            TokenMiddleware(configuration)
+            AccessMiddleware(
+                gate: gate,
+                callers: CallerRule(trustedProxies: configuration.trustedProxies, hasTLS: tls != nil),
+                hosts: HostRule(allowed: configuration.names)
+            )
         }
+        SessionCalls(gate: gate, version: configuration.version, logger: logger).add(to: router)
         router.get("/health") { _, _ in
             Response(
                 status: .ok,

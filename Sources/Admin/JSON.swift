@@ -25,7 +25,7 @@ package enum JSON {
         bytes.writeStaticString("\n")
         return Response(
             status: status,
-            headers: [.contentType: "application/json", .cacheControl: "no-store", .xContentTypeOptions: "nosniff"],
+            headers: [.contentType: "application/json"],
             body: ResponseBody(byteBuffer: bytes)
         )
     }
@@ -38,12 +38,30 @@ package enum JSON {
         context: AdminContext
     ) async throws -> Value {
         let bytes = try await request.body.collect(upTo: context.maxUploadSize)
-        let data = bytes.readableBytes == 0 ? Data("{}".utf8) : Data(bytes.readableBytesView)
+        // A browser sends every other type without asking this listener first (Fetch, "CORS-safelisted request-header"). Programs may
+        // send what they like.
+        if context.admission.by == .session, bytes.readableBytes > 0, mediaType(of: request) != "application/json" {
+            throw AdminProblem(
+                .unsupportedMediaType,
+                "unsupported_media_type",
+                "with a session, Content-Type must be application/json"
+            )
+        }
+        return try read(type, from: bytes.readableBytes == 0 ? ByteBuffer(string: "{}") : bytes)
+    }
+
+    /// - Throws: ``AdminProblem`` with what is wrong.
+    static func read<Value: Decodable>(_ type: Value.Type, from bytes: ByteBuffer) throws -> Value {
         do {
-            return try decoder.decode(type, from: data)
+            return try decoder.decode(type, from: Data(bytes.readableBytesView))
         } catch let error as DecodingError {
             throw AdminProblem.badRequest(explain(error))
         }
+    }
+
+    /// `Content-Type` without parameters, in lower case.
+    static func mediaType(of request: Request) -> String? {
+        request.headers[.contentType]?.prefix { $0 != ";" }.filter { !$0.isWhitespace }.lowercased()
     }
 
     private static func explain(_ error: DecodingError) -> String {
@@ -60,8 +78,4 @@ package enum JSON {
         @unknown default: return "the body cannot be read"
         }
     }
-}
-
-extension HTTPField.Name {
-    static let xContentTypeOptions = HTTPField.Name("X-Content-Type-Options")!
 }

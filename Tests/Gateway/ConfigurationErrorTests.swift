@@ -52,7 +52,7 @@ struct ConfigurationErrorTests {
         let lines = refusal(environment: ["ADMIN_TOKEN": "hunter2"])
         #expect(
             lines == [
-                "configuration: admin_token: the value is not accepted (7 bytes) (from environment ADMIN_TOKEN); accepted: 16 to 4096 visible ASCII characters"
+                "configuration: admin_token: the value is not accepted (7 bytes) (from environment ADMIN_TOKEN); accepted: 16 to 4096 visible ASCII characters; several on a line each, at most 100"
             ]
         )
         #expect(
@@ -144,6 +144,17 @@ struct ConfigurationErrorTests {
         )
         let same = ["ADMIN_TOKEN": "0123456789abcdef", "ADMIN_READ_TOKEN": "0123456789abcdef"]
         #expect(refusal(environment: same).joined().contains("admin_read_token: it is the same as admin_token"))
+        let scraper = ["ADMIN_TOKEN": "0123456789abcdef", "METRICS_TOKEN_FILE": "t"]
+        #expect(
+            refusal(environment: scraper, files: ["t": "0123456789abcdef"]).joined().contains(
+                "metrics_token_file: it is"
+            )
+        )
+        #expect(
+            refusal(["--admin-tls-cert-file", "c"]).joined().contains(
+                "admin_tls_cert_file: there is no admin_tls_key_file (from flag --admin-tls-cert-file)"
+            )
+        )
     }
 }
 

@@ -85,9 +85,19 @@ struct ConfigurationPrecedenceTests {
             environment: ["ADMIN_TOKEN_FILE": "/run/t", "ADMIN_READ_TOKEN_FILE": "/run/r", "ADMIN_HOST": "0.0.0.0"],
             files: ["/run/t": "0123456789abcdef\n", "/run/r": "fedcba9876543210"]
         )
-        #expect(loaded.settings.adminToken == "0123456789abcdef")
-        #expect(loaded.settings.adminReadToken == "fedcba9876543210")
+        #expect(loaded.settings.adminTokens == ["0123456789abcdef"])
+        #expect(loaded.settings.adminReadTokens == ["fedcba9876543210"])
         #expect(loaded.origin("admin_token") == .file("/run/t", line: nil))
+    }
+
+    @Test("A token file holds one token a line, so that a new one can be added before the old one goes")
+    func severalTokens() throws {
+        let loaded = try load(
+            environment: ["ADMIN_TOKEN_FILE": "/run/t", "METRICS_TOKEN_FILE": "/run/m"],
+            files: ["/run/t": "\n0123456789abcdef\r\n  fedcba9876543210\n\n", "/run/m": "scraper-90123456"]
+        )
+        #expect(loaded.settings.adminTokens == ["0123456789abcdef", "fedcba9876543210"])
+        #expect(loaded.settings.metricsTokens == ["scraper-90123456"])
     }
 
     @Test("Connections default to 20000, or four fifths of the descriptors")

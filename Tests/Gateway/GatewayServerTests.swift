@@ -17,7 +17,7 @@ struct GatewayServerTests {
         try await withFolder { folder in
             for _ in 0..<2 {
                 let written = Written()
-                let server = try await open(["--database-path", "\(folder)/n.db"], written)
+                let server = try await openGateway(["--database-path", "\(folder)/n.db"], written)
                 #expect(server.health.report.databaseOpen)
                 try await running(server) { _ in
                     #expect(server.address.port != 0)
@@ -30,7 +30,7 @@ struct GatewayServerTests {
     @Test("A database that cannot be is told with its path, and nothing is left open")
     func database() async throws {
         let error = await #expect(throws: GatewayError.self) {
-            _ = try await open(["--database-path", "/nowhere/n.db"], Written())
+            _ = try await openGateway(["--database-path", "/nowhere/n.db"], Written())
         }
         #expect(error?.code == .storage)
         #expect(error?.message.contains("/nowhere") == true)
@@ -43,12 +43,12 @@ struct GatewayServerTests {
                 .bind(host: "127.0.0.1", port: 0).get()
             let port = taken.localAddress?.port ?? 0
             let error = await #expect(throws: GatewayError.self) {
-                _ = try await open(["--gateway-port=\(port)", "--database-path=\(folder)/n.db"], Written())
+                _ = try await openGateway(["--gateway-port=\(port)", "--database-path=\(folder)/n.db"], Written())
             }
             #expect(error?.code == .listen)
             #expect(error?.message.contains("\(port)") == true)
             // The operators' port is tried when it runs.
-            let server = try await open(["--admin-port=\(port)", "--database-path=\(folder)/n.db"], Written())
+            let server = try await openGateway(["--admin-port=\(port)", "--database-path=\(folder)/n.db"], Written())
             let other = await #expect(throws: GatewayError.self) { try await server.run(signals: false) }
             #expect(other?.code == .listen)
             try await taken.close()
@@ -60,12 +60,12 @@ struct GatewayServerTests {
         try await withFolder { folder in
             let path = "\(folder)/g.yaml"
             let written = Written()
-            try write("hold_timeout: 3\n", to: path)
-            let server = try await open(["--config", path, "--database-path", "\(folder)/n.db"], written)
+            try writeFile("hold_timeout: 3\n", to: path)
+            let server = try await openGateway(["--config", path, "--database-path", "\(folder)/n.db"], written)
             let parts = server.parts
             #expect(parts.routes.current.default.holdTimeout.value == .seconds(3))
 
-            try write("hold_timeout: 4\nlog_level: notice\nmax_attempts: 5\nroutes: [{path: /a}]\n", to: path)
+            try writeFile("hold_timeout: 4\nlog_level: notice\nmax_attempts: 5\nroutes: [{path: /a}]\n", to: path)
             await server.tick()
             #expect(parts.routes.current.default.holdTimeout.value == .seconds(4))
             #expect(parts.routes.current.routes.map(\.id) == ["default", "* /a"])
@@ -73,13 +73,13 @@ struct GatewayServerTests {
             #expect(written.lines.contains { $0.contains("changed settings that need a restart keys=max_attempts") })
 
             // Still waiting for the same restart: not told again.
-            try write("hold_timeout: 4\nmax_attempts: 5\nroutes: [{path: /a}, {path: /b}]\n", to: path)
+            try writeFile("hold_timeout: 4\nmax_attempts: 5\nroutes: [{path: /a}, {path: /b}]\n", to: path)
             await server.tick()
             #expect(parts.routes.current.routes.count == 3)
             server.flushLogs()
             #expect(written.lines.count { $0.contains("need a restart") } == 1)
 
-            try write("hold_timeout: soon\n", to: path)
+            try writeFile("hold_timeout: soon\n", to: path)
             await server.tick()
             #expect(parts.routes.current.default.holdTimeout.value == .seconds(4))
             server.flushLogs()
@@ -103,15 +103,15 @@ struct GatewayServerTests {
         try await withFolder { folder in
             let path = "\(folder)/api.yaml"
             func text(_ route: String) -> String { "openapi: 3.1.0\npaths: {\(route): {get: {}}}\n" }
-            try write(text("/one"), to: path)
-            let server = try await open(
+            try writeFile(text("/one"), to: path)
+            let server = try await openGateway(
                 ["--openapi-spec-path", path, "--database-path", "\(folder)/n.db"],
                 Written()
             )
             let parts = server.parts
             #expect(parts.routes.current.routes.map(\.id) == ["default", "GET /one"])
             try await parts.queue.settings.setHoldTimeout(.seconds(7), for: "GET /two/three")
-            try write(text("/two/three"), to: path)
+            try writeFile(text("/two/three"), to: path)
             await server.tick()
             let route = try #require(parts.routes.current.routes.last)
             #expect(route.id == "GET /two/three")
@@ -119,50 +119,4 @@ struct GatewayServerTests {
             await server.close()
         }
     }
-}
-
-// MARK: - Helpers
-
-/// Opens a gateway on any free ports of this machine, with its log in memory.
-private func open(_ arguments: [String], _ written: Written) async throws -> GatewayServer {
-    var flags = arguments
-    for (flag, value) in [
-        ("--gateway-host", "127.0.0.1"), ("--gateway-port", "0"), ("--admin-port", "0"), ("--event-loops", "1"),
-        ("--drain-timeout", "1"),
-    ] where !arguments.contains(where: { $0.hasPrefix(flag) }) {
-        flags.append("\(flag)=\(value)")
-    }
-    let given = flags
-    let read: @Sendable () throws -> LoadedConfiguration = {
-        try LoadedConfiguration.load(arguments: given, environment: [:])
-    }
-    let loaded = try read()
-    let logs = LogOutput(format: .text, level: .info, write: written.write)
-    return try await GatewayServer.open(loaded, logs: logs, descriptorLimit: 1000, reload: read)
-}
-
-/// Runs a gateway until `body` has returned.
-private func running(_ server: GatewayServer, _ body: @Sendable (_ adminPort: Int) async throws -> Void) async throws {
-    let (stream, continuation) = AsyncStream.makeStream(of: Int.self)
-    try await withThrowingTaskGroup(of: Void.self) { group in
-        group.addTask { try await server.run(signals: false) { continuation.yield($0) } }
-        for await port in stream {
-            try await body(port)
-            break
-        }
-        await server.shutDown()
-        try await group.waitForAll()
-    }
-    server.flushLogs()
-}
-
-private func write(_ text: String, to path: String) throws {
-    try text.write(toFile: path, atomically: true, encoding: .utf8)
-}
-
-private func withFolder(_ body: (String) async throws -> Void) async throws {
-    let folder = FileManager.default.temporaryDirectory.appending(path: "gateway-tests-\(UUID())").path
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    try await body(folder)
 }

@@ -1,3 +1,4 @@
+import Admin
 import Core
 import Logging
 import Testing
@@ -44,10 +45,18 @@ struct ReloadPlanTests {
         #expect(plan == ReloadPlan(logLevel: nil, backends: nil, changesRoutes: true, needsRestart: []))
     }
 
+    @Test("Tokens are taken over whichever key they come from, and only where they changed")
+    func tokens() throws {
+        let one = "0123456789abcdef"
+        let plan = try plan("admin_token: \(one)", "admin_read_token: \(one)")
+        #expect(plan == ReloadPlan(tokens: AdminTokens(read: [one])))
+        #expect(try self.plan("admin_token: \(one)", "admin_token: \(one)").tokens == nil)
+    }
+
     @Test("Every other key needs a restart, and is named")
     func restart() throws {
-        let plan = try plan("", "gateway_port: 1\nnode_id: 7\naccess_log: all\nadmin_token: 0123456789abcdef")
-        #expect(plan.needsRestart == ["gateway_port", "node_id", "admin_token", "access_log"])
+        let plan = try plan("", "gateway_port: 1\nnode_id: 7\naccess_log: all\nadmin_allowed_hosts: a")
+        #expect(plan.needsRestart == ["gateway_port", "node_id", "admin_allowed_hosts", "access_log"])
         #expect(!plan.changesRoutes)
     }
 
@@ -62,6 +71,7 @@ struct ReloadPlanTests {
         #expect(
             keys == [
                 "openapi_spec_path", "default_resources", "hold_timeout", "request_timeout", "static_backends",
+                "admin_token", "admin_token_file", "admin_read_token", "admin_read_token_file", "metrics_token_file",
                 "log_level",
             ]
         )

@@ -58,12 +58,13 @@ struct DemoCommand: AsyncParsableCommand {
             document: try DemoDocument.read()
         )
         let gateway = Self.url(loaded.settings.gatewayHost, server.address.port ?? 0)
+        let scheme = loaded.settings.adminTLSCertFile == nil ? "http" : "https"
         let (adminHost, database) = (loaded.settings.adminHost, loaded.settings.databasePath)
         let mixed = load.map { DemoLoad(rate: $0, gateway: gateway, tell: { StandardStream.output.write("\($0)\n") }) }
         try await server.run(signals: true, also: mixed.map { [$0] } ?? []) { adminPort in
             let text = DemoText(
                 gateway: gateway,
-                admin: Self.url(adminHost, adminPort),
+                admin: Self.url(adminHost, adminPort, scheme: scheme),
                 pods: pods.lines,
                 database: database
             )
@@ -72,8 +73,8 @@ struct DemoCommand: AsyncParsableCommand {
     }
 
     /// Where a listener is found from this machine.
-    private static func url(_ host: String, _ port: Int) -> String {
+    private static func url(_ host: String, _ port: Int, scheme: String = "http") -> String {
         let host = ["0.0.0.0", "::"].contains(host) ? "127.0.0.1" : host
-        return host.contains(":") ? "http://[\(host)]:\(port)" : "http://\(host):\(port)"
+        return host.contains(":") ? "\(scheme)://[\(host)]:\(port)" : "\(scheme)://\(host):\(port)"
     }
 }

@@ -24,6 +24,7 @@ struct EnvironmentCheck {
     func run() async -> [EnvironmentFinding] {
         var findings = [database, pods, descriptors]
         if let path = settings.upstreamCAFile { findings.append(certificates(path)) }
+        if let finding = adminCertificate { findings.append(finding) }
         for (key, host, port) in [
             ("gateway_port", settings.gatewayHost, settings.gatewayPort),
             ("admin_port", settings.adminHost, settings.adminPort),
@@ -79,6 +80,16 @@ struct EnvironmentCheck {
             return good("upstream_ca_file: \(quoted(path)) can be read")
         } catch {
             return problem("upstream_ca_file: \(error)")
+        }
+    }
+
+    private var adminCertificate: EnvironmentFinding? {
+        do throws(GatewayError) {
+            return try settings.adminTLS().map { _ in
+                good("admin_tls_cert_file: \(quoted(settings.adminTLSCertFile ?? "")) and its key can be used")
+            }
+        } catch {
+            return problem("admin_tls_cert_file: \(error)")
         }
     }
 

@@ -59,10 +59,25 @@ extension GatewaySettings {
         var admin = AdminConfiguration()
         admin.host = adminHost
         admin.port = adminPort
-        admin.tokens = adminToken.map { [$0] } ?? []
-        admin.readTokens = adminReadToken.map { [$0] } ?? []
         admin.allowedHosts = adminAllowedHosts
+        admin.trustedProxies = trustedProxies.compactMap { AddressBlock($0.description) }
+        admin.version = ProgramVersion.current
         return admin
+    }
+
+    package var tokens: AdminTokens {
+        AdminTokens(full: adminTokens, read: adminReadTokens, metrics: metricsTokens)
+    }
+
+    /// The operators' listener's certificate, read; nil where it speaks HTTP without TLS.
+    /// - Throws: ``GatewayError`` with the file and what is wrong with it.
+    func adminTLS() throws(GatewayError) -> AdminTLS? {
+        guard let certificate = adminTLSCertFile, let key = adminTLSKeyFile else { return nil }
+        do {
+            return try AdminTLS(certificateFile: certificate, keyFile: key)
+        } catch {
+            throw GatewayError(.configuration, "\(error)")
+        }
     }
 
     /// - Parameter descriptorLimit: The process's limit of file descriptors, for `MAX_CONNECTIONS` where it is not given.

@@ -62,10 +62,15 @@ package struct GatewaySettings: Sendable {
     package var adminHost = "127.0.0.1"
     package var adminPort = 9090
     package var adminAllowedHosts: [String] = []
-    package var adminToken: String?
+    package var adminTokens: [String] = []
     package var adminTokenFile: String?
-    package var adminReadToken: String?
+    package var adminReadTokens: [String] = []
     package var adminReadTokenFile: String?
+    package var adminTLSCertFile: String?
+    package var adminTLSKeyFile: String?
+    /// Those in ``metricsTokenFile``.
+    package var metricsTokens: [String] = []
+    package var metricsTokenFile: String?
 
     // The process.
     package var logLevel = Logger.Level.info

@@ -116,10 +116,13 @@ package struct LoadedConfiguration: Sendable {
     /// Fills the tokens from their files.
     private mutating func readTokenFiles(_ readFile: (String) throws -> String) -> [ConfigurationProblem] {
         var problems: [ConfigurationProblem] = []
-        for (key, path) in [
-            ("admin_token", settings.adminTokenFile), ("admin_read_token", settings.adminReadTokenFile),
-        ] {
-            guard let path, let definition = SettingCatalogue[key] else { continue }
+        let files: [(String, String?, WritableKeyPath<GatewaySettings, [String]>)] = [
+            ("admin_token", settings.adminTokenFile, \.adminTokens),
+            ("admin_read_token", settings.adminReadTokenFile, \.adminReadTokens),
+            ("metrics_token", settings.metricsTokenFile, \.metricsTokens),
+        ]
+        for (key, path, property) in files {
+            guard let path else { continue }
             let origin = origin("\(key)_file")
             if let other = origins[key] {
                 problems.append(
@@ -131,14 +134,18 @@ package struct LoadedConfiguration: Sendable {
                 continue
             }
             do {
-                let text = try readFile(path).trimmed
-                guard !text.isEmpty else { throw SettingRejection("the file is empty") }
-                try definition.read(text, &settings)
+                let tokens = try SettingType.tokens.parse(try readFile(path))
+                guard !tokens.isEmpty else { throw SettingRejection("the file is empty") }
+                settings[keyPath: property] = tokens
                 origins[key] = .file(path, line: nil)
             } catch {
                 let cause = (error as? SettingRejection).map { "\(quoted(path)): \($0.detail ?? "")" } ?? "\(error)"
                 problems.append(
-                    ConfigurationProblem("\(key)_file: \(cause)", origin: origin, accepted: definition.accepted)
+                    ConfigurationProblem(
+                        "\(key)_file: \(cause)",
+                        origin: origin,
+                        accepted: SettingType.tokens.accepted
+                    )
                 )
             }
         }

@@ -282,37 +282,63 @@ enum SettingCatalogue {
             .admin,
             \.adminAllowedHosts,
             SettingType.host.list("host names or addresses", maximum: 100),
-            "Hosts by which operators may reach it, besides loopback."
+            "Hosts by which operators may reach it, besides loopback and `admin_host`."
         ),
         .init(
             "admin_token",
             .admin,
-            \.adminToken,
-            .token,
+            \.adminTokens,
+            .tokens,
             "What operators must show; better in a file.",
-            secret: true
+            secret: true,
+            reloadable: true
         ),
         .init(
             "admin_token_file",
             .admin,
             \.adminTokenFile,
             SettingType.path.optional("none"),
-            "A file with the token."
+            "A file with the token, or several: one a line, so that they can be changed one after the other.",
+            reloadable: true
         ),
         .init(
             "admin_read_token",
             .admin,
-            \.adminReadToken,
-            .token,
+            \.adminReadTokens,
+            .tokens,
             "A token that may look, but sees no bodies and changes nothing.",
-            secret: true
+            secret: true,
+            reloadable: true
         ),
         .init(
             "admin_read_token_file",
             .admin,
             \.adminReadTokenFile,
             SettingType.path.optional("none"),
-            "A file with that token."
+            "A file with that token, or several.",
+            reloadable: true
+        ),
+        .init(
+            "admin_tls_cert_file",
+            .admin,
+            \.adminTLSCertFile,
+            SettingType.path.optional("none"),
+            "The listener's certificate and those up to its authority (PEM): it then speaks https. A renewed one is taken up when it is written."
+        ),
+        .init(
+            "admin_tls_key_file",
+            .admin,
+            \.adminTLSKeyFile,
+            SettingType.path.optional("none"),
+            "The certificate's private key (PEM, without a passphrase)."
+        ),
+        .init(
+            "metrics_token_file",
+            .admin,
+            \.metricsTokenFile,
+            SettingType.path.optional("none"),
+            "A file with the token that `/metrics` asks for, or several; without it everybody may read `/metrics`.",
+            reloadable: true
         ),
     ]
 
@@ -360,20 +386,23 @@ enum SettingCatalogue {
     private static let years = Duration.seconds(3650 * 86_400)
 }
 
-extension SettingType where Value == String? {
-    /// A bearer token: 16 … 4096 visible ASCII characters.
-    fileprivate static var token: SettingType {
+extension SettingType where Value == [String] {
+    /// Bearer tokens, one a line: 16 … 4096 visible ASCII characters each. What is not accepted is not told.
+    static var tokens: SettingType {
         SettingType(
             "TOKEN",
-            accepted: "16 to 4096 visible ASCII characters",
+            accepted: "16 to 4096 visible ASCII characters; several on a line each, at most 100",
             parse: { text throws(SettingRejection) in
-                guard !text.isEmpty else { return nil }
-                guard (16...4096).contains(text.utf8.count), text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
-                    throw SettingRejection("\(text.utf8.count) bytes")
+                let tokens = text.split(whereSeparator: \.isNewline).map(\.trimmed).filter { !$0.isEmpty }
+                guard tokens.count <= 100 else { throw SettingRejection("\(tokens.count) lines") }
+                for token in tokens
+                where !(16...4096).contains(token.utf8.count) || !token.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
+                {
+                    throw SettingRejection("\(token.utf8.count) bytes")
                 }
-                return text
+                return tokens
             },
-            format: { $0 ?? "none" }
+            format: { $0.isEmpty ? "none" : $0.joined(separator: "\n") }
         )
     }
 }

@@ -3,7 +3,7 @@ enum SettingRules {
     static func problems(of loaded: LoadedConfiguration) -> [ConfigurationProblem] {
         let settings = loaded.settings
         var problems: [ConfigurationProblem] = []
-        if !isLoopback(settings.adminHost), settings.adminToken == nil {
+        if !isLoopback(settings.adminHost), settings.adminTokens.isEmpty {
             problems.append(
                 ConfigurationProblem(
                     "admin_host: \(quoted(settings.adminHost)) is not loopback and there is no token",
@@ -12,12 +12,15 @@ enum SettingRules {
                 )
             )
         }
-        if let token = settings.adminToken, token == settings.adminReadToken {
+        problems += tokens(of: loaded)
+        if (settings.adminTLSCertFile == nil) != (settings.adminTLSKeyFile == nil) {
+            let missing = settings.adminTLSCertFile == nil ? "admin_tls_cert_file" : "admin_tls_key_file"
+            let given = settings.adminTLSCertFile == nil ? "admin_tls_key_file" : "admin_tls_cert_file"
             problems.append(
                 ConfigurationProblem(
-                    "admin_read_token: it is the same as admin_token",
-                    origin: loaded.origin("admin_read_token"),
-                    accepted: "a token of its own"
+                    "\(given): there is no \(missing)",
+                    origin: loaded.origin(given),
+                    accepted: "both or neither"
                 )
             )
         }
@@ -40,6 +43,29 @@ enum SettingRules {
                     accepted: "at most max_queue_bytes"
                 )
             )
+        }
+        return problems
+    }
+
+    /// A token that stood in two lists would do what the lesser of them is there to prevent.
+    private static func tokens(of loaded: LoadedConfiguration) -> [ConfigurationProblem] {
+        let settings = loaded.settings
+        var problems: [ConfigurationProblem] = []
+        var seen = Set(settings.adminTokens)
+        for (key, tokens, others) in [
+            ("admin_read_token", settings.adminReadTokens, "admin_token"),
+            ("metrics_token_file", settings.metricsTokens, "admin_token or admin_read_token"),
+        ] {
+            if !seen.isDisjoint(with: tokens) {
+                problems.append(
+                    ConfigurationProblem(
+                        "\(key): it is the same as \(others)",
+                        origin: loaded.origin(key),
+                        accepted: "a token of its own"
+                    )
+                )
+            }
+            seen.formUnion(tokens)
         }
         return problems
     }

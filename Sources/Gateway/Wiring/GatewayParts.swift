@@ -26,6 +26,10 @@ struct GatewayParts: Sendable {
     let dispatcher: RequestDispatcher
     let ingress: IngressServer
     let health: HealthState
+    /// Who may call the operators' listener.
+    let gate: AdminGate
+    /// Its certificate, where it has one.
+    let adminTLS: AdminTLS?
 
     /// Reads the routes, opens the database and makes the rest.
     /// - Throws: The error of the part that cannot be. Nothing is left open then.
@@ -40,11 +44,12 @@ struct GatewayParts: Sendable {
             logs.logger("gateway").warning("OpenAPI document", metadata: ["warning": "\(warning)"])
         }
         let settings = loaded.settings
+        let adminTLS = try settings.adminTLS()
         let group = MultiThreadedEventLoopGroup(numberOfThreads: settings.eventLoops ?? System.coreCount)
         do {
             let transport = try UpstreamTransport(configuration: settings.podsConfiguration, group: group)
             let queue = try RequestQueue.open(settings.queueConfiguration, logger: logs.logger("queue"))
-            return GatewayParts(loaded, logs, descriptorLimit, group, queue, routes, document, transport)
+            return GatewayParts(loaded, logs, descriptorLimit, group, queue, routes, document, transport, adminTLS)
         } catch {
             try? await group.shutdownGracefully()
             throw error
@@ -59,7 +64,8 @@ struct GatewayParts: Sendable {
         _ queue: RequestQueue,
         _ routes: RouteBook,
         _ document: OpenAPIDocument?,
-        _ transport: UpstreamTransport
+        _ transport: UpstreamTransport,
+        _ adminTLS: AdminTLS?
     ) {
         let settings = loaded.settings
         let health = HealthState()
@@ -80,6 +86,14 @@ struct GatewayParts: Sendable {
         self.routes = routes
         self.dispatcher = dispatcher
         self.health = health
+        self.adminTLS = adminTLS
+        let logger = logs.logger("admin")
+        gate = AdminGate(
+            settings.tokens,
+            onLimit: {
+                logger.warning("too many wrong tokens came from an address", metadata: ["client": "\($0)"])
+            }
+        )
         embedded = document
         adminGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         discovery = StaticDiscovery(backends: settings.staticBackends)
@@ -121,6 +135,8 @@ struct GatewayParts: Sendable {
                     return AdminServer.Readiness(isReady: report.isReady, body: report.json)
                 }
             ),
+            gate: gate,
+            tls: adminTLS,
             eventLoopGroup: adminGroup,
             logger: logger,
             onRunning: onRunning

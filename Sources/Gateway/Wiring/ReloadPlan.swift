@@ -1,3 +1,4 @@
+import Admin
 import Core
 import Ingress
 import Logging
@@ -8,6 +9,8 @@ struct ReloadPlan: Equatable {
     var logLevel: Logger.Level?
     /// The new pods.
     var backends: [PodDescription]?
+    /// The new tokens of operators and scrapers.
+    var tokens: AdminTokens?
     /// The routes are to be made anew: a rule, a default or the document's path changed. The document itself is always read.
     var changesRoutes = false
     /// Keys whose new values need a restart, in the table's order.
@@ -22,9 +25,12 @@ extension ReloadPlan {
             case _ where !definition.isReloadable: needsRestart.append(definition.key)
             case "log_level": logLevel = new.settings.logLevel
             case "static_backends": backends = new.settings.staticBackends
+            // Compared below, whichever of their keys they come from.
+            case _ where definition.key.contains("_token"): break
             default: changesRoutes = true
             }
         }
+        if old.settings.tokens != new.settings.tokens { tokens = new.settings.tokens }
         // A value may stay the same and come from elsewhere: the routes say where theirs come from.
         if old.routes != new.routes || old.routeDefaults != new.routeDefaults { changesRoutes = true }
     }

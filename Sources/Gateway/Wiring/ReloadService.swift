@@ -1,3 +1,4 @@
+import Admin
 import Core
 import Dispatcher
 import Ingress
@@ -68,8 +69,10 @@ actor ReloadService: Service {
         do {
             let new = try read()
             let plan = ReloadPlan(from: current, to: new)
+            let identity = try parts.adminTLS?.read()
             let routes = try RouteSource(new, book: parts.routes, embedded: parts.embedded).read()
             await apply(plan, routes)
+            if let identity { parts.adminTLS?.use(identity) }
             tellWhatWaits(ReloadPlan(from: started, to: new).needsRestart)
             current = new
             stamps = Self.stamps(of: new)
@@ -82,10 +85,14 @@ actor ReloadService: Service {
         if let level = plan.logLevel { logs.level = level }
         await parts.dispatcher.adopt(routes.table, overrides: parts.queue.settings.holdTimeouts)
         if let backends = plan.backends { parts.discovery.update(backends) }
+        if let tokens = plan.tokens { parts.gate.replace(tokens) }
         for warning in routes.warnings { logger.warning("OpenAPI document", metadata: ["warning": "\(warning)"]) }
         var facts: Logger.Metadata = ["routes": "\(routes.table.routes.count)"]
         if let backends = plan.backends { facts["pods"] = "\(backends.count)" }
         if let level = plan.logLevel { facts["log_level"] = "\(level)" }
+        if let tokens = plan.tokens {
+            facts["tokens"] = "admin=\(tokens.full.count) read=\(tokens.read.count) metrics=\(tokens.metrics.count)"
+        }
         logger.info("configuration re-read", metadata: facts)
     }
 
@@ -102,9 +109,12 @@ actor ReloadService: Service {
 
     private static func stamps(of loaded: LoadedConfiguration) -> [String: FileStamp] {
         var stamps: [String: FileStamp] = [:]
-        for path in [loaded.filePath, loaded.settings.openapiSpecPath].compactMap({ $0 }) {
-            stamps[path] = FileStamp(of: path)
-        }
+        let settings = loaded.settings
+        let paths = [
+            loaded.filePath, settings.openapiSpecPath, settings.adminTokenFile, settings.adminReadTokenFile,
+            settings.metricsTokenFile, settings.adminTLSCertFile, settings.adminTLSKeyFile,
+        ]
+        for path in paths.compactMap(\.self) { stamps[path] = FileStamp(of: path) }
         return stamps
     }
 }
