@@ -16,6 +16,7 @@ package struct AdminServer: Service {
         package var replayer: Replayer
         package var log: RequestLog
         package var settings: Settings
+        package var meter: RequestMeter
         /// The routes as they are now, `default` first.
         package var routes: @Sendable () -> [Route]
         package var readiness: @Sendable () -> Readiness
@@ -25,6 +26,7 @@ package struct AdminServer: Service {
             replayer: Replayer,
             log: RequestLog,
             settings: Settings,
+            meter: RequestMeter,
             routes: @escaping @Sendable () -> [Route],
             readiness: @escaping @Sendable () -> Readiness
         ) {
@@ -32,6 +34,7 @@ package struct AdminServer: Service {
             self.replayer = replayer
             self.log = log
             self.settings = settings
+            self.meter = meter
             self.routes = routes
             self.readiness = readiness
         }

@@ -1,16 +1,21 @@
 import Dispatcher
 import Hummingbird
+import Queue
 
-/// `GET /admin/api/queue` and `/pods`: who waits for what, and who could do it. Times are in seconds.
+/// `GET /admin/api/queue`, `/pods` and `/history`: who waits for what, who could do it, and how it went lately. Times are in seconds.
 struct QueueCalls: Sendable {
     let subjects: AdminServer.Subjects
 
     func add(to api: RouterGroup<AdminContext>) {
         api.get("/queue") { _, _ in
-            try JSON.response(QueuePayload(await subjects.dispatcher.queueSnapshot()))
+            let queue = await subjects.dispatcher.queueSnapshot()
+            return try JSON.response(QueuePayload(queue, waits: subjects.meter.waits.all))
         }
         api.get("/pods") { _, _ in
             try JSON.response(PodsPayload(await subjects.dispatcher.podSnapshots()))
+        }
+        api.get("/history") { _, _ in
+            try JSON.response(HistoryPayload(subjects.meter.history))
         }
     }
 }

@@ -86,6 +86,13 @@ package struct PodCounts: Sendable, Equatable {
 }
 
 extension DispatchMachine {
+    /// How many wait, and since when.
+    package func depth(now: NIODeadline) -> QueueSnapshot.Depth {
+        var oldest = now
+        for index in lines.active { oldest = min(oldest, lines[Int(index)].headArrivedAt) }
+        return QueueSnapshot.Depth(count: waitingCount, oldestAge: now - oldest)
+    }
+
     /// Who waits, and why.
     package func queueSnapshot(now: NIODeadline) -> QueueSnapshot {
         var snapshot = QueueSnapshot()

@@ -65,7 +65,7 @@ extension Exchange: AnswerSource {
                 status: refusal.reason.status ?? 503,
                 method: request.method,
                 target: request.target,
-                routeID: request.route.id,
+                route: request.route,
                 clientAddress: request.clientAddress
             )
         )
@@ -79,6 +79,7 @@ extension Exchange: AnswerSource {
         context.journal.end(
             Outcome(
                 id: request.id,
+                route: request.route,
                 state: state,
                 reason: reason,
                 detail: detail,

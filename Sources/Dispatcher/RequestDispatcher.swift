@@ -284,6 +284,9 @@ extension RequestDispatcher {
         return snapshot
     }
 
+    /// How many wait, and since when.
+    package var depth: QueueSnapshot.Depth { machine.depth(now: .now()) }
+
     package func podSnapshots() -> [PodSnapshot] { machine.podSnapshots(now: .now()) }
 
     /// Requests that wait, and requests that pods have.

@@ -192,7 +192,7 @@ extension ClientExchange {
                     status: problem.status,
                     method: head.method,
                     target: head.target,
-                    routeID: route?.id ?? Route.defaultID,
+                    route: route,
                     clientAddress: connection.peer.address
                 )
             )

@@ -1,15 +1,17 @@
 package import Core
 import Logging
 
-/// The journal on SQLite (see ``RequestJournal``): hands over to the writer's thread, which commits in groups.
+/// The journal on SQLite (see ``RequestJournal``): hands over to the writer's thread, which commits in groups, and counts what goes by.
 package final class GroupCommitJournal: RequestJournal {
     private let buffer: WriterBuffer
     private let health: StorageHealth
+    private let meter: RequestMeter
     private let logger: Logger
 
-    init(buffer: WriterBuffer, health: StorageHealth, logger: Logger) {
+    init(buffer: WriterBuffer, health: StorageHealth, meter: RequestMeter, logger: Logger) {
         self.buffer = buffer
         self.health = health
+        self.meter = meter
         self.logger = logger
     }
 
@@ -23,12 +25,14 @@ package final class GroupCommitJournal: RequestJournal {
 
     package func end(_ outcome: Outcome) {
         assert(outcome.state.isTerminal, "a request ends in a terminal state")
+        meter.ended(outcome)
         if !buffer.end(outcome) {
             logger.error("An outcome came after the queue was closed", metadata: ["request.id": "\(outcome.id)"])
         }
     }
 
     package func rejected(_ rejection: Rejection) {
+        meter.rejected(rejection)
         buffer.reject(rejection)
     }
 

@@ -53,6 +53,8 @@ package struct StorageProblem: Error, Sendable, CustomStringConvertible {
 /// How a request ended, for its row.
 package struct Outcome: Sendable {
     package var id: RequestID
+    /// Whose request it was, for the meter; nil counts as `default`.
+    package var route: Route?
     /// Terminal.
     package var state: RequestState
     package var reason: EndReason
@@ -81,6 +83,7 @@ package struct Outcome: Sendable {
 
     package init(
         id: RequestID,
+        route: Route? = nil,
         state: RequestState,
         reason: EndReason,
         detail: String? = nil,
@@ -96,6 +99,7 @@ package struct Outcome: Sendable {
         answerBody: ByteBuffer? = nil
     ) {
         self.id = id
+        self.route = route
         self.state = state
         self.reason = reason
         self.detail = detail
@@ -119,8 +123,11 @@ package struct Rejection: Sendable {
     package var status: Int
     package var method: RequestMethod
     package var target: ByteBuffer
-    package var routeID: String
+    /// nil where it was refused before its route was known, which counts as `default`.
+    package var route: Route?
     package var clientAddress: String
+
+    package var routeID: String { route?.id ?? Route.defaultID }
 
     package init(
         reason: EndReason,
@@ -128,7 +135,7 @@ package struct Rejection: Sendable {
         status: Int,
         method: RequestMethod,
         target: ByteBuffer,
-        routeID: String,
+        route: Route?,
         clientAddress: String
     ) {
         self.reason = reason
@@ -136,7 +143,7 @@ package struct Rejection: Sendable {
         self.status = status
         self.method = method
         self.target = target
-        self.routeID = routeID
+        self.route = route
         self.clientAddress = clientAddress
     }
 }

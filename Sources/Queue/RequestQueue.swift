@@ -14,6 +14,8 @@ package final class RequestQueue: Sendable {
     package let log: RequestLog
     package let settings: Settings
     package let budget: ByteBudget
+    /// What became of requests, for metrics.
+    package let meter = RequestMeter()
     package let spool: BodySpool
     /// Replays that waited when the gateway last ended, oldest first; they are to be queued again.
     package let recovered: [RecoveredReplay]
@@ -142,7 +144,7 @@ package final class RequestQueue: Sendable {
         )
         self.spool = spool
         budget = ByteBudget(limit: configuration.maxQueueBytes)
-        journal = GroupCommitJournal(buffer: buffer, health: health, logger: logger)
+        journal = GroupCommitJournal(buffer: buffer, health: health, meter: meter, logger: logger)
 
         let (recovered, lost) = try Self.load(recovery.waiting, from: log)
         self.recovered = recovered

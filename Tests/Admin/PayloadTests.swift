@@ -16,9 +16,19 @@ struct PayloadTests {
             {"depth":1,"dispatched":3,"draining":false,"lacking":[{"depth":1,"name":"gpus","oldest_age":2.114}],\
             "lines":[{"deadline_in":27.886,"depth":1,"explanation":"needs gpus=1","first":"0AMCGAA6W0000","needs":{"cpus":1,"gpus":1,"memory_gb":8},\
             "oldest_age":2.114,"priority":"live","reserved_pod":"a","route":"POST /v1/train","why":"gpus"}],"oldest_age":2.114,\
-            "paused":false,"routes":[{"depth":1,"name":"POST /v1/train","oldest_age":2.114}]}
+            "paused":false,"routes":[{"depth":1,"name":"POST /v1/train","oldest_age":2.114}],\
+            "waits":{"count":0,"max":null,"p50":null,"p90":null,"p99":null,"window":900}}
             """
         #expect(try isUnchanged(QueuePayload.self, json))
+    }
+
+    @Test("the history, where null is not left out")
+    func history() throws {
+        let json = """
+            {"interval":5,"points":[{"at":"2026-11-23T10:00:00.000Z","cancelled":1,"completed":2,"depth":3,"expired":4,"failed":5,\
+            "hold_p50":0.25,"hold_p99":1.5,"oldest_age":2.5,"rejected":6,"upstream_p50":null,"upstream_p99":null}]}
+            """
+        #expect(try isUnchanged(HistoryPayload.self, json))
     }
 
     @Test("pods")

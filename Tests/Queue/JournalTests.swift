@@ -138,7 +138,7 @@ struct JournalTests {
                     status: 429,
                     method: .post,
                     target: ByteBuffer(string: "/full"),
-                    routeID: "default",
+                    route: nil,
                     clientAddress: "192.0.2.1"
                 )
             )

@@ -1,5 +1,6 @@
 import Core
 import Dispatcher
+import Queue
 
 /// What `GET /admin/api/queue` answers: who waits, and why.
 package struct QueuePayload: Codable, Sendable {
@@ -33,8 +34,9 @@ package struct QueuePayload: Codable, Sendable {
     package var routes: [Share]
     package var lacking: [Share]
     package var lines: [Line]
+    package var waits: WaitsPayload
 
-    init(_ queue: QueueSnapshot) {
+    init(_ queue: QueueSnapshot, waits: WaitStatistics) {
         func shares(_ depths: [String: QueueSnapshot.Depth]) -> [Share] {
             depths.map { Share(name: $0.key, depth: $0.value.count, oldestAge: $0.value.oldestAge.seconds) }
                 .sorted { ($1.depth, $0.name) < ($0.depth, $1.name) }
@@ -44,6 +46,7 @@ package struct QueuePayload: Codable, Sendable {
         dispatched = queue.dispatched
         paused = queue.isPaused
         draining = queue.isDraining
+        self.waits = WaitsPayload(waits)
         routes = shares(queue.routes)
         lacking = shares(queue.lacking)
         lines = queue.lines.map { line in

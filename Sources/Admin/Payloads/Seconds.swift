@@ -3,6 +3,9 @@ import NIOCore
 extension TimeAmount {
     /// In seconds, to the millisecond.
     var seconds: Double { (Double(nanoseconds) / 1e6).rounded() / 1000 }
+
+    /// In seconds, to the microsecond.
+    var preciseSeconds: Double { (Double(nanoseconds) / 1e3).rounded() / 1e6 }
 }
 
 extension Duration {

@@ -129,6 +129,7 @@ struct GatewayParts: Sendable {
                 replayer: Replayer(dispatcher: dispatcher),
                 log: queue.log,
                 settings: queue.settings,
+                meter: queue.meter,
                 routes: { [routes] in routes.current.routes },
                 readiness: { [health] in
                     let report = health.report

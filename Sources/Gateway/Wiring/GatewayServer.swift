@@ -99,6 +99,10 @@ package final class GatewayServer: Sendable {
                 dispatcher: parts.dispatcher,
                 journal: parts.queue.journal
             ),
+            TickService(every: .seconds(1)) { [parts] in
+                let depth = await parts.dispatcher.depth
+                parts.queue.meter.sample(depth: depth.count, oldestAge: depth.oldestAge)
+            },
             try parts.adminServer(logger: logs.logger("admin")) { [self] adminPort in
                 tellStarted(adminPort: adminPort)
                 await onRunning(adminPort)
