@@ -35,6 +35,7 @@ let heap: Target.Dependency = .product(name: "HeapModule", package: "swift-colle
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
+let coreMetrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 
 func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -64,6 +65,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(
@@ -102,11 +104,12 @@ let package = Package(
             "Ingress",
             ["Core", "HTTP", "OpenAPI", "Queue", nioCore, nioPosix, nioLocks, lifecycle, logging, deque]
         ),
+        library("Telemetry", [coreMetrics, nioCore, nioLocks]),
         .target(
             name: "Admin",
             dependencies: [
-                "Core", "Dispatcher", "Queue", hummingbird, hummingbirdCore, httpTypes, nioCore, nioSSL, nioLocks,
-                logging, lifecycle, crypto,
+                "Core", "Dispatcher", "Queue", "Telemetry", hummingbird, hummingbirdCore, httpTypes, nioCore, nioSSL,
+                nioLocks, logging, lifecycle, crypto,
             ],
             // The page's files: `embed-page` makes a source of them.
             exclude: ["Page"],
@@ -122,8 +125,9 @@ let package = Package(
         library(
             "Gateway",
             [
-                "Core", "HTTP", "OpenAPI", "Migrations", "Queue", "Dispatcher", "Pods", "Ingress", "Admin", "TaskPod",
-                nioCore, nioPosix, nioLocks, lifecycle, signals, logging, configuration, argumentParser, yams, system,
+                "Core", "HTTP", "OpenAPI", "Migrations", "Queue", "Dispatcher", "Pods", "Ingress", "Admin", "Telemetry",
+                "TaskPod", coreMetrics, nioCore, nioPosix, nioLocks, lifecycle, signals, logging, configuration,
+                argumentParser, yams, system,
             ]
         ),
         .executableTarget(name: "neutrino-gateway", dependencies: ["Gateway"], swiftSettings: settings),
@@ -160,11 +164,11 @@ let package = Package(
         tests(
             "Gateway",
             [
-                "Gateway", "Admin", "Core", "Dispatcher", "OpenAPI", "Queue", "Ingress", "Pods", nioCore, nioPosix,
-                nioLocks,
-                logging,
+                "Gateway", "Admin", "Core", "Dispatcher", "OpenAPI", "Queue", "Ingress", "Pods", "Telemetry", nioCore,
+                nioPosix, nioLocks, logging,
             ]
         ),
+        tests("Telemetry", ["Telemetry", coreMetrics, nioCore, nioEmbedded, nioLocks]),
         tests("Modules", []),
         tests(
             "EndToEnd",

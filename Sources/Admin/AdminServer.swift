@@ -7,8 +7,9 @@ package import Logging
 package import NIOCore
 package import Queue
 import ServiceLifecycle
+package import Telemetry
 
-/// The operators' listener: JSON under `/admin/api`, and `/health` and `/ready`.
+/// The operators' listener: JSON under `/admin/api`, and `/health`, `/ready` and `/metrics`.
 package struct AdminServer: Service {
     /// What the calls look at and change.
     package struct Subjects: Sendable {
@@ -17,6 +18,7 @@ package struct AdminServer: Service {
         package var log: RequestLog
         package var settings: Settings
         package var meter: RequestMeter
+        package var metrics: MetricsRegistry
         /// The routes as they are now, `default` first.
         package var routes: @Sendable () -> [Route]
         package var readiness: @Sendable () -> Readiness
@@ -27,6 +29,7 @@ package struct AdminServer: Service {
             log: RequestLog,
             settings: Settings,
             meter: RequestMeter,
+            metrics: MetricsRegistry,
             routes: @escaping @Sendable () -> [Route],
             readiness: @escaping @Sendable () -> Readiness
         ) {
@@ -35,6 +38,7 @@ package struct AdminServer: Service {
             self.log = log
             self.settings = settings
             self.meter = meter
+            self.metrics = metrics
             self.routes = routes
             self.readiness = readiness
         }
@@ -142,6 +146,7 @@ package struct AdminServer: Service {
                 body: ResponseBody(byteBuffer: ByteBuffer(string: readiness.body))
             )
         }
+        MetricsCalls(registry: subjects.metrics).add(to: router)
         PageCalls().add(to: router)
         let api = router.group("/admin/api")
         QueueCalls(subjects: subjects).add(to: api)

@@ -287,6 +287,12 @@ extension RequestDispatcher {
     /// How many wait, and since when.
     package var depth: QueueSnapshot.Depth { machine.depth(now: .now()) }
 
+    /// Both at once.
+    package func snapshots() -> (queue: QueueSnapshot, pods: [PodSnapshot]) {
+        let now = NIODeadline.now()
+        return (machine.queueSnapshot(now: now), machine.podSnapshots(now: now))
+    }
+
     package func podSnapshots() -> [PodSnapshot] { machine.podSnapshots(now: .now()) }
 
     /// Requests that wait, and requests that pods have.

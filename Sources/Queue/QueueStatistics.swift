@@ -23,9 +23,13 @@ package struct QueueStatistics: Sendable {
     package var commitMicroseconds = PowerHistogram()
 
     package var walFrames = 0
+    /// Above so many, intake stops.
+    package var walFramesLimit = 0
     package var checkpoints = 0
     package var failedCheckpoints = 0
+    /// The database file, and its WAL.
     package var databaseBytes: Int64 = 0
+    package var walBytes: Int64 = 0
     package var spoolBytes: Int64 = 0
     package var reservedBodyBytes = 0
     /// Requests that retention removed.

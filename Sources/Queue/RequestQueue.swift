@@ -236,8 +236,9 @@ package final class RequestQueue: Sendable {
         statistics.checkpoints = checkpoints.taken
         statistics.failedCheckpoints = checkpoints.failed
         statistics.walFrames = checkpointer.walFrames
-        statistics.databaseBytes =
-            Self.byteCount(configuration.databasePath) + Self.byteCount(configuration.databasePath + "-wal")
+        statistics.walFramesLimit = checkpointer.limits.behindFrames
+        statistics.databaseBytes = Self.byteCount(configuration.databasePath)
+        statistics.walBytes = Self.byteCount(configuration.databasePath + "-wal")
         statistics.spoolBytes = spool.byteCount
         statistics.reservedBodyBytes = budget.used
         return statistics

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CoreMetrics
 
 /// Runs the gateway until it is told to end.
 struct ServeCommand: AsyncParsableCommand {
@@ -29,6 +30,8 @@ struct ServeCommand: AsyncParsableCommand {
                 descriptorLimit: descriptors,
                 reload: { try options.load() }
             )
+            // What libraries record goes where our own figures go.
+            MetricsSystem.bootstrap(server.parts.metrics)
             try await server.run(signals: true)
         }
     }

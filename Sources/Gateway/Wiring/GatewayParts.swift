@@ -8,6 +8,7 @@ import NIOPosix
 import OpenAPI
 import Pods
 import Queue
+import Telemetry
 
 /// Every part of a gateway, made from its configuration and joined, before anything runs.
 struct GatewayParts: Sendable {
@@ -30,6 +31,8 @@ struct GatewayParts: Sendable {
     let gate: AdminGate
     /// Its certificate, where it has one.
     let adminTLS: AdminTLS?
+    let metrics: MetricsRegistry
+    private let lag = EventLoopLag()
 
     /// Reads the routes, opens the database and makes the rest.
     /// - Throws: The error of the part that cannot be. Nothing is left open then.
@@ -69,6 +72,7 @@ struct GatewayParts: Sendable {
     ) {
         let settings = loaded.settings
         let health = HealthState()
+        let metrics = MetricsRegistry()
         let polling = PollingRelay()
         let dispatcher = RequestDispatcher(
             eventLoop: group.next(),
@@ -94,13 +98,14 @@ struct GatewayParts: Sendable {
                 logger.warning("too many wrong tokens came from an address", metadata: ["client": "\($0)"])
             }
         )
+        self.metrics = metrics
         embedded = document
         adminGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         discovery = StaticDiscovery(backends: settings.staticBackends)
         curl = CurlClient()
         directory = PodDirectory(
             discovery: discovery,
-            observer: DiscoveryWitness(observer: dispatcher, health: health),
+            observer: DiscoveryWitness(observer: PollMeter(observer: dispatcher, registry: metrics), health: health),
             client: curl,
             configuration: settings.podsConfiguration,
             logger: logs.logger("pods")
@@ -118,6 +123,14 @@ struct GatewayParts: Sendable {
             logger: logs.logger("ingress"),
             onDrainTimeout: { await dispatcher.refuseAllWaiting() }
         )
+        metrics.add(
+            RequestCollector(meter: queue.meter),
+            DispatchCollector(dispatcher: dispatcher, maxQueueDepth: settings.maxQueueDepth),
+            StorageCollector(queue: queue),
+            GatewayCollector(ingress: ingress, eventLoops: Array(group.makeIterator()).count),
+            ProcessCollector()
+        )
+        lag.start(on: group, registry: metrics)
     }
 
     /// The operators' listener.
@@ -130,6 +143,7 @@ struct GatewayParts: Sendable {
                 log: queue.log,
                 settings: queue.settings,
                 meter: queue.meter,
+                metrics: metrics,
                 routes: { [routes] in routes.current.routes },
                 readiness: { [health] in
                     let report = health.report
@@ -158,6 +172,7 @@ struct GatewayParts: Sendable {
 
     /// Closes everything, last made first. Nothing runs any more.
     func close() async {
+        lag.stop()
         curl.shutdown()
         await queue.close()
         try? await adminGroup.shutdownGracefully()

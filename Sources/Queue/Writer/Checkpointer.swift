@@ -25,7 +25,7 @@ final class Checkpointer: @unchecked Sendable {
     private let connection: SQLiteConnection
     private let gate: CommitGate
     private let health: StorageHealth
-    private let limits: Limits
+    let limits: Limits
     private let logger: Logger
     private let frames = Atomic<Int>(0)
     /// At how many frames the thread is woken.

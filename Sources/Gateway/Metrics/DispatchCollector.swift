@@ -1,0 +1,68 @@
+import Core
+import Dispatcher
+import NIOCore
+import Telemetry
+
+/// Who waits for what and who could do it, asked of the dispatcher in one turn, so that the figures belong together.
+struct DispatchCollector: MetricsCollector {
+    let dispatcher: RequestDispatcher
+    let maxQueueDepth: Int
+
+    func collect() async -> [MetricFamily] {
+        let (queue, pods) = await dispatcher.snapshots()
+        return Self.queue(queue, limit: maxQueueDepth) + [Self.demand(queue, pods)] + PodFigures.families(pods)
+    }
+
+    private static func queue(_ queue: QueueSnapshot, limit: Int) -> [MetricFamily] {
+        var depth = MetricFamily(.gauge, "neutrino_route_queue_depth", "Requests of a route that wait; 0 is left out.")
+        var age = MetricFamily(
+            .gauge,
+            "neutrino_route_queue_oldest_age_seconds",
+            "How long the oldest of them has waited."
+        )
+        for (route, waiting) in queue.routes.sorted(by: { $0.key < $1.key }) {
+            depth.add(waiting.count, [.init("route", route)])
+            age.add(waiting.oldestAge.inSeconds, [.init("route", route)])
+        }
+        var lacking = MetricFamily(
+            .gauge,
+            "neutrino_queue_lacking",
+            "Requests that wait by what the first of their line lacks: a resource, `no_pods`, `workers`, `fragmented` and so on; 0 is left out."
+        )
+        for (why, waiting) in queue.lacking.sorted(by: { $0.key < $1.key }) {
+            lacking.add(waiting.count, [.init("why", why)])
+        }
+        return [
+            .gauge("neutrino_queue_depth", "Requests that wait.", queue.total.count),
+            .gauge("neutrino_queue_depth_limit", "`MAX_QUEUE_DEPTH`: one more is answered 429.", limit),
+            .gauge(
+                "neutrino_queue_oldest_age_seconds",
+                "How long the oldest request that waits has waited.",
+                queue.total.oldestAge.inSeconds
+            ),
+            .gauge("neutrino_requests_dispatched", "Requests that pods have now.", queue.dispatched),
+            .gauge("neutrino_paused", "1 while an operator has paused dispatching.", queue.isPaused),
+            .gauge("neutrino_draining", "1 while the gateway shuts down.", queue.isDraining),
+            depth, age, lacking,
+        ]
+    }
+
+    /// What all requests in the house need together: the number to scale pods by.
+    private static func demand(_ queue: QueueSnapshot, _ pods: [PodSnapshot]) -> MetricFamily {
+        var family = MetricFamily(
+            .gauge,
+            "neutrino_demand",
+            "What all requests that wait and that pods have need together, in whole CPUs, GPUs and GB: the number to scale pods by."
+        )
+        for dimension in ResourceDimension.allCases {
+            let waiting = queue.lines.reduce(0) { $0 + $1.needs[dimension] * Int64($1.depth.count) }
+            let leased = pods.reduce(0) { $0 + $1.leased[dimension] }
+            family.add(Double(waiting + leased) / 1000, [.init("resource", dimension.rawValue)])
+        }
+        return family
+    }
+}
+
+extension TimeAmount {
+    var inSeconds: Double { Double(nanoseconds) / 1e9 }
+}
