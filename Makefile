@@ -46,6 +46,7 @@ bench: release setup-bench ## Compare with HAProxy and nginx on this machine.
 	python3 Tests/Benchmarks/bench.py $(ARGS)
 
 verify: release setup-bench ## Run every line of "It shows" and print bar and figure.
+	@./Scripts/promtool --version >/dev/null
 	swift build -c release --package-path Tests/Benchmarks
 	python3 Tests/Verify/verify.py $(ARGS)
 

@@ -69,6 +69,19 @@ struct MetricsDocumentTests {
         #expect(exposition.families["neutrino_storage_available"]?.series.values.first == 1)
     }
 
+    @Test("are all that the dashboard and the alerts ask for")
+    func deployment() throws {
+        let documented = try Set(Self.rows().map(\.name))
+        let parts = Set(documented.flatMap { name in ["_bucket", "_sum", "_count"].map { name + $0 } })
+        for file in ["deploy/grafana/neutrino-gateway.json", "deploy/prometheus/alerts.yaml"] {
+            let text = try TextFile.read(packagePath(file))
+            let names = Set(text.matches(of: /\b(?:neutrino|process)_[a-z_]+/).map { String($0.output) })
+            #expect(names.count > 10)
+            let unknown = names.subtracting(documented).subtracting(parts)
+            #expect(unknown.isEmpty, "\(file) asks for \(unknown.sorted())")
+        }
+    }
+
     // MARK: - Helpers
 
     private struct Row: Equatable {
