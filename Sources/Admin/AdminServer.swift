@@ -15,8 +15,8 @@ package struct AdminServer: Service {
     package struct Subjects: Sendable {
         package var dispatcher: RequestDispatcher
         package var replayer: Replayer
-        package var log: RequestLog
-        package var settings: Settings
+        package var replays: ReplayRunner
+        package var queue: RequestQueue
         package var meter: RequestMeter
         package var metrics: MetricsRegistry
         /// The routes as they are now, `default` first.
@@ -26,8 +26,8 @@ package struct AdminServer: Service {
         package init(
             dispatcher: RequestDispatcher,
             replayer: Replayer,
-            log: RequestLog,
-            settings: Settings,
+            replays: ReplayRunner,
+            queue: RequestQueue,
             meter: RequestMeter,
             metrics: MetricsRegistry,
             routes: @escaping @Sendable () -> [Route],
@@ -35,13 +35,16 @@ package struct AdminServer: Service {
         ) {
             self.dispatcher = dispatcher
             self.replayer = replayer
-            self.log = log
-            self.settings = settings
+            self.replays = replays
+            self.queue = queue
             self.meter = meter
             self.metrics = metrics
             self.routes = routes
             self.readiness = readiness
         }
+
+        var log: RequestLog { queue.log }
+        var settings: Settings { queue.settings }
     }
 
     /// What `/ready` answers.
@@ -152,6 +155,7 @@ package struct AdminServer: Service {
         QueueCalls(subjects: subjects).add(to: api)
         RouteCalls(subjects: subjects, logger: logger).add(to: api)
         RequestCalls(subjects: subjects, logger: logger).add(to: api)
+        ReplayCalls(subjects: subjects, logger: logger).add(to: api)
         return router
     }
 }

@@ -31,13 +31,21 @@ package enum JSON {
     }
 
     /// Reads a call's body; an empty one as `{}`.
+    /// - Parameter limit: Bytes that are taken; nil for what is usual.
     /// - Throws: ``AdminProblem`` with what is wrong.
     static func body<Value: Decodable>(
         _ type: Value.Type,
         of request: Request,
-        context: AdminContext
+        context: AdminContext,
+        limit: Int? = nil
     ) async throws -> Value {
-        let bytes = try await request.body.collect(upTo: context.maxUploadSize)
+        let limit = limit ?? context.maxUploadSize
+        let bytes: ByteBuffer
+        do {
+            bytes = try await request.body.collect(upTo: limit)
+        } catch let error as HTTPError where error.status == .contentTooLarge {
+            throw AdminProblem(.contentTooLarge, "content_too_large", "the body is over \(limit) bytes")
+        }
         // A browser sends every other type without asking this listener first (Fetch, "CORS-safelisted request-header"). Programs may
         // send what they like.
         if context.admission.by == .session, bytes.readableBytes > 0, mediaType(of: request) != "application/json" {

@@ -24,12 +24,10 @@ struct RequestQuery {
             case "status": filter.statuses = try Self.statuses(value)
             case "since": filter.sinceMilliseconds = try Self.time(value, "since")
             case "until": filter.untilMilliseconds = try Self.time(value, "until")
-            case "text":
-                guard value.utf8.count <= 256 else { throw Self.bad("text", value, "at most 256 bytes") }
-                filter.text = value.isEmpty ? nil : value
-            case "before":
-                guard let id = Core.RequestID(value) else { throw Self.bad("before", value, "a request id") }
-                before = id
+            case "text": filter.text = try Self.text(value)
+            case "replay_of": filter.replayOf = try Self.id(value, String(name))
+            case "replay_job": filter.replayJob = try Self.job(value, String(name))
+            case "before": before = try Self.id(value, String(name))
             case "limit":
                 guard let number = Int(value), (1...Self.longestPage).contains(number) else {
                     throw Self.bad("limit", value, "1 to \(Self.longestPage)")
@@ -37,24 +35,42 @@ struct RequestQuery {
                 limit = number
             default:
                 throw AdminProblem.badRequest(
-                    "unknown parameter \(name); accepted are state, reason, route, pod, status, since, until, text, before, limit"
+                    """
+                    unknown parameter \(name); accepted are state, reason, route, pod, status, since, until, text, \
+                    replay_of, replay_job, before, limit
+                    """
                 )
             }
         }
+    }
+
+    static func id(_ text: String, _ name: String) throws -> Core.RequestID {
+        guard let id = Core.RequestID(text) else { throw bad(name, text, "a request id") }
+        return id
+    }
+
+    static func job(_ text: String, _ name: String) throws -> ReplayJobID {
+        guard let id = ReplayJobID(text) else { throw bad(name, text, "the id of a replay job") }
+        return id
+    }
+
+    static func text(_ text: String) throws -> String? {
+        guard text.utf8.count <= 256 else { throw bad("text", text, "at most 256 bytes") }
+        return text.isEmpty ? nil : text
     }
 
     private static func bad(_ name: String, _ value: String, _ accepted: String) -> AdminProblem {
         .badRequest("`\(name)` is \(value.prefix(100).debugDescription); accepted: \(accepted)")
     }
 
-    private static func state(_ name: String) throws -> RequestState {
+    static func state(_ name: String) throws -> RequestState {
         guard let state = RequestState(name: name) else {
             throw bad("state", name, RequestState.allCases.map(\.name).joined(separator: ", "))
         }
         return state
     }
 
-    private static func reason(_ name: String) throws -> EndReason {
+    static func reason(_ name: String) throws -> EndReason {
         guard let reason = EndReason(rawValue: name) else {
             throw bad("reason", name, EndReason.allCases.map(\.rawValue).joined(separator: ", "))
         }

@@ -31,6 +31,9 @@ extension DispatchMachine {
         }
     }
 
+    /// After how long at least it is looked again whether one that nobody waits for could be held by any pod.
+    private static let patience = TimeAmount.seconds(1)
+
     /// Refuses those whose hold timeout has passed.
     private mutating func expire(now: NIODeadline) {
         // Many of one line are often due at once, and wait for the same reason.
@@ -45,6 +48,11 @@ extension DispatchMachine {
             if known == nil || known!.line != entry.line {
                 let why = whyWaiting(Int(entry.line))
                 known = (entry.line, why, explain(why, Int(entry.line)))
+            }
+            if entry.isPatient, known!.why.endReason != .exceedsEveryPod {
+                let hold = max(routes[Int(entry.routeKey)].hold, Self.patience)
+                deadlines.set(slot, to: now + hold)
+                continue
             }
             // Where those that could hold it rest because this very request did not reach one, that is the reason to tell.
             let isUnreached = entry.wasUnreached && known!.why == .podsResting

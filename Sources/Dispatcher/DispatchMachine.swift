@@ -94,12 +94,15 @@ package struct DispatchMachine {
     // MARK: Requests
 
     /// A request came, whole.
-    /// - Parameter holdLimit: Shortens its route's hold timeout (`Prefer: wait`).
+    /// - Parameters:
+    ///   - holdLimit: Shortens its route's hold timeout (`Prefer: wait`).
+    ///   - isPatient: Nobody waits for it: at its hold timeout it is refused only where it exceeds every pod, else held on.
     package mutating func arrive(
         route: Route,
         needs: ResourceVector,
         priority: RequestPriority,
         holdLimit: TimeAmount?,
+        isPatient: Bool = false,
         now: NIODeadline
     ) -> Arrival {
         know(route)
@@ -108,6 +111,7 @@ package struct DispatchMachine {
         }
         var entry = RequestEntry()
         entry.priority = priority
+        entry.isPatient = isPatient
         entry.routeKey = Int32(route.key)
         entry.sequence = sequence
         entry.needs = needs

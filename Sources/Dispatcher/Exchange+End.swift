@@ -58,6 +58,12 @@ extension Exchange: AnswerSource {
         let wasWaiting = if case .inserting = phase { true } else { false }
         phase = .ended
         guard wasWaiting else { return }
+        // Of a replay only who asked for it is told: it was no client's request.
+        if request.priority == .live { writeRejection(refusal) }
+        request.sink.refuse(refusal)
+    }
+
+    private func writeRejection(_ refusal: Refusal) {
         context.journal.rejected(
             Rejection(
                 reason: refusal.reason,
@@ -69,7 +75,6 @@ extension Exchange: AnswerSource {
                 clientAddress: request.clientAddress
             )
         )
-        request.sink.refuse(refusal)
     }
 
     /// Writes the end, once.

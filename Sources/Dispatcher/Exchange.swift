@@ -85,6 +85,10 @@ final class Exchange: @unchecked Sendable {
         eventLoop = request.eventLoop
     }
 
+    /// Whether its row is left without an end when the gateway ends: nobody waits for a replay, and one that was never sent goes on
+    /// waiting at the next start (``Queue/Recovery``).
+    var mayOutliveProcess: Bool { request.priority == .replay && dispatches == 0 }
+
     /// Whether an attempt that a pod may have begun may be made again (RFC 9110 §9.2.2, and the route's rule).
     var mayRepeat: Bool {
         switch request.route.retry.value {
@@ -183,6 +187,10 @@ extension Exchange {
     /// The dispatcher ends a request that no pod has: its hold timeout passed, or its attempts are used up.
     func refuse(_ refusal: Refusal, afterBusy: Bool = false) {
         switch phase {
+        case .inserting where refusal.reason == .draining && mayOutliveProcess,
+            .waiting where refusal.reason == .draining && mayOutliveProcess:
+            phase = .ended
+            request.sink.refuse(refusal)
         case .inserting, .waiting:
             var refusal = refusal
             if isInserted { refusal.requestID = request.id }

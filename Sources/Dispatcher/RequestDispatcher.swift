@@ -125,6 +125,7 @@ extension RequestDispatcher: RequestIntake {
             needs: request.needs,
             priority: request.priority,
             holdLimit: request.holdLimit,
+            isPatient: request.replayJob != nil,
             now: now
         )
         switch arrival {

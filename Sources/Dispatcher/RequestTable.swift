@@ -18,6 +18,8 @@ struct RequestEntry {
     var wasBusy = false
     /// No connection came about to the last pod that it was sent to.
     var wasUnreached = false
+    /// Nobody waits for it: its hold timeout ends its wait only where no pod could ever hold it.
+    var isPatient = false
     /// It is its pod's breaker's trial.
     var isTrial = false
     var priority = RequestPriority.live

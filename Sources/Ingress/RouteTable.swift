@@ -28,6 +28,15 @@ package final class RouteTable: Sendable {
         target.withUnsafeReadableBytes { matcher.match($0, method: method) }
     }
 
+    /// The route of a request that is forwarded; nil where its path is the gateway's own, or the pods' own (``ReservedPath``).
+    package func forwardedRoute(for target: ByteBuffer, _ method: RequestMethod) -> Route? {
+        switch ReservedPath(target) {
+        case nil: route(for: target, method)
+        case .admin: match(target, method)
+        case .health, .ready, .capacity, .requests: nil
+        }
+    }
+
     /// The route of any request.
     package func route(for target: ByteBuffer, _ method: RequestMethod) -> Route {
         match(target, method) ?? routes[0]

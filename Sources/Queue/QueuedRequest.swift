@@ -29,6 +29,8 @@ package final class QueuedRequest: @unchecked Sendable {
     package let hasIdempotencyKey: Bool
     /// The request that this one repeats.
     package let replayOf: RequestID?
+    /// The bulk replay that made it: nobody waits for it, so it waits for capacity as long as that takes.
+    package let replayJob: ReplayJobID?
     /// Where its answer goes.
     package let sink: any AnswerSink
 
@@ -60,6 +62,7 @@ package final class QueuedRequest: @unchecked Sendable {
         holdLimit: TimeAmount? = nil,
         hasIdempotencyKey: Bool = false,
         replayOf: RequestID? = nil,
+        replayJob: ReplayJobID? = nil,
         sink: any AnswerSink
     ) {
         self.eventLoop = eventLoop
@@ -75,6 +78,7 @@ package final class QueuedRequest: @unchecked Sendable {
         self.holdLimit = holdLimit
         self.hasIdempotencyKey = hasIdempotencyKey
         self.replayOf = replayOf
+        self.replayJob = replayJob
         self.sink = sink
     }
 

@@ -13,6 +13,7 @@ package final class RequestQueue: Sendable {
     /// What operators read.
     package let log: RequestLog
     package let settings: Settings
+    package let replayJobs: ReplayJobs
     package let budget: ByteBudget
     /// What became of requests, for metrics.
     package let meter = RequestMeter()
@@ -142,6 +143,7 @@ package final class RequestQueue: Sendable {
             spool: spool,
             lowWater: { [lowWater = writer.lowWaterMark] in lowWater.value }
         )
+        replayJobs = try ReplayJobs(connection, buffer: buffer, log: log)
         self.spool = spool
         budget = ByteBudget(limit: configuration.maxQueueBytes)
         journal = GroupCommitJournal(buffer: buffer, health: health, meter: meter, logger: logger)
@@ -177,7 +179,8 @@ package final class RequestQueue: Sendable {
         var recovered: [RecoveredReplay] = []
         var lost: [RequestID] = []
         for id in ids {
-            guard let source = try log.replaySourceNow(id), !source.isBodyMissing else {
+            let source = try log.readNow { try ReplaySource.fetch($0, id: id, spool: log.spool) }
+            guard let source, !source.isBodyMissing else {
                 lost.append(id)
                 continue
             }

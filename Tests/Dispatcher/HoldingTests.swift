@@ -58,6 +58,25 @@ import Testing
         #expect(fixture.dispatches() == [replay: pod.key])
     }
 
+    @Test func whatNobodyWaitsForOutlivesItsHoldTimeoutUnlessNoPodCouldEverHoldIt() throws {
+        var fixture = MachineFixture(routes: [MachineFixture.route(0, hold: .seconds(2))])
+        let pod = fixture.pod(.needs(0), total: .needs(2))
+        guard case .waiting(let patient) = fixture.arrive(priority: .replay, isPatient: true),
+            case .waiting(let huge) = fixture.arrive(.needs(3), priority: .replay, isPatient: true)
+        else { throw Unexpected("they wait") }
+        let impatient = try fixture.wait(priority: .replay)
+        fixture.drainActions()
+        fixture.pass(.milliseconds(1900))
+        fixture.sample(pod, .needs(0), total: .needs(2))
+        fixture.pass(.milliseconds(200))
+        #expect(Set(fixture.refusals().map(\.ticket)) == [huge, impatient])
+        // Samples went stale: there is no pod at all, and still it waits.
+        fixture.pass(.seconds(600))
+        #expect(fixture.refusals().isEmpty)
+        fixture.sample(pod, .needs(2), total: .needs(2))
+        #expect(fixture.dispatches() == [patient: pod.key])
+    }
+
     @Test func aRequestIsRefusedAtItsHoldTimeoutWithTheReasonInWords() throws {
         var fixture = MachineFixture()
         for gpus: Int64 in [1, 1, 0] {

@@ -94,13 +94,15 @@ struct MachineFixture {
         _ needs: ResourceVector = .needs(1),
         route: Int = 0,
         priority: RequestPriority = .live,
-        holdLimit: TimeAmount? = nil
+        holdLimit: TimeAmount? = nil,
+        isPatient: Bool = false
     ) -> Arrival {
         machine.arrive(
             route: machine.routes.indices.contains(route) ? machine.routes[route].route : Self.route(route),
             needs: needs,
             priority: priority,
             holdLimit: holdLimit,
+            isPatient: isPatient,
             now: now
         )
     }

@@ -2,6 +2,7 @@ import Core
 import Dispatcher
 import Foundation
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import Queue
@@ -17,6 +18,7 @@ struct Cluster: Sendable {
     let group: MultiThreadedEventLoopGroup
     /// Backends that the next re-read finds.
     let backends: Backends
+    private let adminPort = NIOLockedValueBox(0)
 
     /// Runs `body` with a cluster, and ends everything after it.
     /// - Parameters:
@@ -77,7 +79,9 @@ struct Cluster: Sendable {
             backends: backends
         )
         try await withThrowingTaskGroup(of: Void.self) { tasks in
-            tasks.addTask { try await gateway.run(signals: false) }
+            tasks.addTask {
+                try await gateway.run(signals: false) { port in cluster.adminPort.withLockedValue { $0 = port } }
+            }
             let result: Result<Void, any Error>
             do {
                 await cluster.isReady()
@@ -113,8 +117,12 @@ struct Cluster: Sendable {
             path: /cpu
         """
 
-    /// Waits until every pod was polled once.
+    /// A client of the operators' listener.
+    var admin: TestClient { TestClient(port: adminPort.withLockedValue { $0 }, group: group) }
+
+    /// Waits until operators are listened to and every pod was polled once.
     private func isReady() async {
+        while adminPort.withLockedValue({ $0 }) == 0 { await Task.yield() }
         await gateway.dispatcher.settled { [count = pods.count] dispatcher in
             let pods = dispatcher.podSnapshots()
             return pods.count == count && pods.allSatisfy { $0.available != nil }

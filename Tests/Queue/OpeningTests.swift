@@ -72,7 +72,7 @@ struct OpeningTests {
     func migrate() throws {
         let folder = try TemporaryFolder()
         let configuration = QueueConfiguration(databasePath: folder.database)
-        #expect(try RequestQueue.migrate(configuration, logger: quiet) == ["001-requests"])
+        #expect(try RequestQueue.migrate(configuration, logger: quiet) == ["001-requests", "002-replays"])
         #expect(try RequestQueue.migrate(configuration, logger: quiet) == [])
         #expect(failure(folder.database) == nil)
     }

@@ -109,7 +109,8 @@ struct TestQueue: Sendable {
         fields: [(String, String)] = [("Host", "test")],
         body: RequestBody = .none,
         priority: RequestPriority = .live,
-        replayOf: RequestID? = nil
+        replayOf: RequestID? = nil,
+        replayJob: ReplayJobID? = nil
     ) -> QueuedRequest {
         QueuedRequest(
             eventLoop: eventLoop,
@@ -123,6 +124,7 @@ struct TestQueue: Sendable {
             clientAddress: "192.0.2.1",
             arrivedAt: .now(),
             replayOf: replayOf,
+            replayJob: replayJob,
             sink: NoSink()
         )
     }

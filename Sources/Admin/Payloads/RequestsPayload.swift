@@ -32,6 +32,8 @@ package struct RequestSummaryPayload: Codable, Sendable {
     package var client: String
     package var priority: String
     package var replayOf: String?
+    /// The bulk replay that made it.
+    package var replayJob: String?
     package var bodyBytes: Int
     package var answerBytes: Int?
     package var acceptedAt: String
@@ -55,6 +57,7 @@ package struct RequestSummaryPayload: Codable, Sendable {
         client = summary.clientAddress
         priority = "\(summary.priority)"
         replayOf = summary.replayOf.map { "\($0)" }
+        replayJob = summary.replayJob.map { "\($0)" }
         bodyBytes = summary.bodyBytes
         answerBytes = summary.answerBytes
         acceptedAt = Self.time(summary.acceptedMilliseconds)

@@ -25,6 +25,8 @@ struct GatewayParts: Sendable {
     let curl: CurlClient
     let directory: PodDirectory
     let dispatcher: RequestDispatcher
+    let replayer: Replayer
+    let replays: ReplayRunner
     let ingress: IngressServer
     let health: HealthState
     /// Who may call the operators' listener.
@@ -89,6 +91,13 @@ struct GatewayParts: Sendable {
         self.queue = queue
         self.routes = routes
         self.dispatcher = dispatcher
+        replayer = Replayer(dispatcher: dispatcher, routing: BookRouting(book: routes))
+        replays = ReplayRunner(
+            queue: queue,
+            replayer: replayer,
+            dispatcher: dispatcher,
+            logger: logs.logger("replays")
+        )
         self.health = health
         self.adminTLS = adminTLS
         let logger = logs.logger("admin")
@@ -139,9 +148,9 @@ struct GatewayParts: Sendable {
             configuration: loaded.settings.adminConfiguration,
             subjects: AdminServer.Subjects(
                 dispatcher: dispatcher,
-                replayer: Replayer(dispatcher: dispatcher),
-                log: queue.log,
-                settings: queue.settings,
+                replayer: replayer,
+                replays: replays,
+                queue: queue,
                 meter: queue.meter,
                 metrics: metrics,
                 routes: { [routes] in routes.current.routes },
@@ -160,14 +169,7 @@ struct GatewayParts: Sendable {
 
     /// Queues the replays that waited when the gateway last ended; their rows are there already.
     func resumeReplays() {
-        let replayer = Replayer(dispatcher: dispatcher)
-        let table = routes.current
-        for recovered in queue.recovered {
-            // The route by its name; by the path where the name is gone.
-            let source = recovered.source
-            let route = table.routes.first { $0.id == source.routeID } ?? table.route(for: source.target, source.method)
-            replayer.resume(recovered, route: route)
-        }
+        for recovered in queue.recovered { replayer.resume(recovered) }
     }
 
     /// Closes everything, last made first. Nothing runs any more.

@@ -108,6 +108,8 @@ package final class GatewayServer: Sendable {
                 await onRunning(adminPort)
             },
             parts.ingress,
+            // Behind the listener, so that it ends before the drain: background work must not begin in it.
+            ReplayService(runner: parts.replays),
             reloads,
             TickService(every: .seconds(1)) { [reloadTicks] in reloadTicks.yield() },
         ]

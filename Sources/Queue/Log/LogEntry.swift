@@ -22,6 +22,8 @@ package struct LogSummary: Sendable {
     package var clientAddress: String
     package var priority: RequestPriority
     package var replayOf: RequestID?
+    /// The bulk replay that made it.
+    package var replayJob: ReplayJobID?
     /// Of the request.
     package var bodyBytes: Int
     /// Of the answer, as far as it came from the pod.
@@ -110,6 +112,10 @@ package struct LogFilter: Sendable {
     package var untilMilliseconds: Int64?
     /// Part of the path, the reason or the pod, in any case of ASCII; or the whole id.
     package var text: String?
+    /// The replays of this request.
+    package var replayOf: RequestID?
+    /// The replays that this job made.
+    package var replayJob: ReplayJobID?
 
     package init() {}
 }
@@ -150,14 +156,7 @@ package struct ReplaySource: Sendable {
     package var holdLimit: TimeAmount?
     package var clientAddress: String
     package var replayOf: RequestID?
-
-    /// Whether a pod may have begun it: repeating may do it twice.
-    package var mayHaveRun: Bool {
-        switch state {
-        case .dispatched, .completed, .failed, .interrupted, .cancelled: true
-        case .queued, .expired, .abandoned, .rejected: false
-        }
-    }
+    package var replayJob: ReplayJobID?
 }
 
 /// A replay that waited when the gateway ended and goes on waiting: its row exists.

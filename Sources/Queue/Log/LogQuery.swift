@@ -7,19 +7,38 @@ import GRDB
 /// own, as that would cost every insert. What is rare has one: states other than `completed`, and open requests, which are all
 /// above the low-water mark.
 struct LogQuery: Sendable {
+    /// In which order rows are looked at.
+    enum Order: String, Sendable {
+        case newestFirst = "DESC"
+        case oldestFirst = "ASC"
+    }
+
     private let filter: LogFilter
     private let before: Int64
     private let since: Int64
     private let lowWater: Int64
     private let scanLimit: Int
+    private let order: Order
 
-    init(_ filter: LogFilter, before: RequestID?, lowWater: Int64, scanLimit: Int) {
+    /// - Parameters:
+    ///   - before: Only ids below it.
+    ///   - after: Only ids above it.
+    init(
+        _ filter: LogFilter,
+        before: RequestID?,
+        after: Int64 = -1,
+        lowWater: Int64,
+        scanLimit: Int,
+        order: Order = .newestFirst
+    ) {
         self.filter = filter
         self.lowWater = lowWater
         self.scanLimit = scanLimit
+        self.order = order
         let until = filter.untilMilliseconds.map { RequestID.lowest(atMilliseconds: $0).rawValue } ?? .max
         self.before = min(before?.rawValue ?? .max, until)
-        since = filter.sinceMilliseconds.map { RequestID.lowest(atMilliseconds: $0).rawValue } ?? 0
+        let lowest = filter.sinceMilliseconds.map { RequestID.lowest(atMilliseconds: $0).rawValue } ?? 0
+        since = after == .max ? .max : max(lowest, after + 1)
     }
 
     // MARK: Running
@@ -29,11 +48,7 @@ struct LogQuery: Sendable {
         if let text = filter.text, let id = RequestID(text), let summary = try LogSummary.fetch(db, id: id.rawValue) {
             return LogPage(entries: id.rawValue < before ? [summary] : [], next: nil, scanned: 1)
         }
-        var ids: [Int64] = []
-        let (scanned, last) = try scan(db) { id in
-            ids.append(id)
-            return ids.count < limit
-        }
+        let (ids, scanned, last) = try ids(db, limit: limit)
         let entries = try ids.compactMap { try LogSummary.fetch(db, id: $0) }
         let isCut = ids.count >= limit || scanned >= scanLimit
         return LogPage(entries: entries, next: isCut ? last.map(RequestID.init(rawValue:)) : nil, scanned: scanned)
@@ -50,6 +65,41 @@ struct LogQuery: Sendable {
             scanned: scanned,
             next: scanned >= scanLimit ? last.map(RequestID.init(rawValue:)) : nil
         )
+    }
+
+    /// The first ids that match; how many rows were looked at, and the last of them.
+    func ids(_ db: Database, limit: Int) throws -> (ids: [Int64], scanned: Int, last: Int64?) {
+        var ids: [Int64] = []
+        let (scanned, last) = try scan(db) { id in
+            ids.append(id)
+            return ids.count < limit
+        }
+        return (ids, scanned, last)
+    }
+
+    /// What decides about the matches, and how many are alike; how many rows were looked at, and the last of them.
+    func census(_ db: Database) throws -> (groups: [(facts: ReplayFacts, count: Int)], scanned: Int, last: Int64?) {
+        let sql = """
+            SELECT coalesce(o.state, \(LogSummary.openState)), r.method, r.withheld, \(ReplayFacts.bodyMissing), max(c.id), count(*)
+            FROM \(tables) WHERE \(match) GROUP BY 1, 2, 3, 4
+            """
+        let groups = try Row.fetchAll(db, sql: sql, arguments: arguments).map { row in
+            let facts = ReplayFacts(
+                id: RequestID(rawValue: row[4]),
+                state: RequestState(rawValue: row[0]) ?? .failed,
+                method: RequestMethod(rawValue: row[1]),
+                withheld: (row[2] as String?).withheldNames,
+                isBodyMissing: row[3]
+            )
+            return (facts: facts, count: row[5] as Int)
+        }
+        let last = order == .oldestFirst ? "max" : "min"
+        let seen = try Row.fetchOne(
+            db,
+            sql: "SELECT count(*), \(last)(id) FROM (\(candidates))",
+            arguments: candidateArguments
+        )
+        return (groups, seen?[0] ?? 0, seen?[1])
     }
 
     /// Calls `found` for each match until it answers false.
@@ -69,22 +119,22 @@ struct LogQuery: Sendable {
 
     // MARK: SQL
 
-    /// Id, and whether it matches, of the rows that are looked at; newest first.
+    /// Id, and whether it matches, of the rows that are looked at, in order.
     ///
     /// `CROSS JOIN` keeps the candidates outermost (https://sqlite.org/lang_select.html#crossjoin), and so their order, without
     /// a sort: the first rows come before the last are looked at.
-    var sql: String {
-        """
-        SELECT c.id, \(conditions.isEmpty ? "1" : conditions.joined(separator: " AND "))
-        FROM (\(candidates)) AS c CROSS JOIN requests AS r ON r.id = c.id LEFT JOIN outcomes AS o ON o.request = c.id
-        """
+    var sql: String { "SELECT c.id, \(match) FROM \(tables)" }
+
+    /// Whether a row matches.
+    private var match: String { conditions.isEmpty ? "1" : conditions.joined(separator: " AND ") }
+
+    private var tables: String {
+        "(\(candidates)) AS c CROSS JOIN requests AS r ON r.id = c.id LEFT JOIN outcomes AS o ON o.request = c.id"
     }
 
     var arguments: StatementArguments {
-        var arguments: [String: (any DatabaseValueConvertible)?] = [
-            "before": before, "since": since, "scan": scanLimit,
-        ]
-        if isOpenOnly { arguments["low"] = max(lowWater, since) }
+        var arguments = candidateValues
+        if filter.replayOf != nil, let job = filter.replayJob { arguments["job"] = job.rawValue }
         if let routeID = filter.routeID { arguments["route"] = routeID }
         if let podID = filter.podID { arguments["pod"] = podID }
         if let statuses = filter.statuses {
@@ -95,8 +145,31 @@ struct LogQuery: Sendable {
         return StatementArguments(arguments)
     }
 
+    private var candidateArguments: StatementArguments { StatementArguments(candidateValues) }
+
+    /// What ``candidates`` name.
+    private var candidateValues: [String: (any DatabaseValueConvertible)?] {
+        var values: [String: (any DatabaseValueConvertible)?] = ["before": before, "since": since, "scan": scanLimit]
+        if let replayOf = filter.replayOf {
+            values["replayOf"] = replayOf.rawValue
+        } else if let job = filter.replayJob {
+            values["job"] = job.rawValue
+        } else if isOpenOnly {
+            values["low"] = max(lowWater, since)
+        }
+        return values
+    }
+
     /// The ids that are looked at.
     private var candidates: String {
+        let end = "ORDER BY id \(order.rawValue) LIMIT :scan"
+        // A request has few replays, a job as many as it made: both are found by their index, in the order of ids.
+        if filter.replayOf != nil {
+            return "SELECT id FROM requests WHERE replay_of = :replayOf AND id < :before AND id >= :since \(end)"
+        }
+        if filter.replayJob != nil {
+            return "SELECT id FROM requests WHERE replay_job = :job AND id < :before AND id >= :since \(end)"
+        }
         if let indexed = indexedStates {
             let parts = indexed.map { state in
                 """
@@ -105,12 +178,10 @@ struct LogQuery: Sendable {
                     AND request < :before AND request >= :since
                 """
             }
-            return parts.joined(separator: " UNION ALL ") + " ORDER BY id DESC LIMIT :scan"
+            return parts.joined(separator: " UNION ALL ") + " \(end)"
         }
         let low = isOpenOnly ? ":low" : ":since"
-        return """
-            SELECT id FROM requests WHERE id < :before AND id >= \(low) AND :since >= 0 ORDER BY id DESC LIMIT :scan
-            """
+        return "SELECT id FROM requests WHERE id < :before AND id >= \(low) AND :since >= 0 \(end)"
     }
 
     /// The states to look for where the index of `outcomes` has all of them.
@@ -138,10 +209,13 @@ struct LogQuery: Sendable {
             let reasons = filter.reasons.map { "'\($0.rawValue)'" }.sorted().joined(separator: ", ")
             conditions.append("o.reason IN (\(reasons))")
         }
+        if filter.replayOf != nil, filter.replayJob != nil { conditions.append("r.replay_job = :job") }
         if filter.routeID != nil { conditions.append("r.route = :route") }
         if filter.statuses != nil { conditions.append("o.status BETWEEN :statusFrom AND :statusTo") }
         if filter.podID != nil { conditions.append("\(LogSummary.pod) = :pod") }
-        if pattern != nil {
+        if let id = filter.text.flatMap({ RequestID($0) }) {
+            conditions.append("c.id = \(id.rawValue)")
+        } else if pattern != nil {
             conditions.append(
                 """
                 (r.target LIKE :text ESCAPE '\\' OR o.reason LIKE :text ESCAPE '\\' OR \(LogSummary.pod) LIKE :text ESCAPE '\\')
@@ -152,7 +226,7 @@ struct LogQuery: Sendable {
     }
 
     private var pattern: String? {
-        guard let text = filter.text, !text.isEmpty else { return nil }
+        guard let text = filter.text, !text.isEmpty, RequestID(text) == nil else { return nil }
         var pattern = "%"
         for character in text {
             if "%_\\".contains(character) { pattern.append("\\") }

@@ -14,7 +14,7 @@ extension LogSummary {
         SELECT r.id, coalesce(o.state, \(openState)) AS state, o.reason, o.detail, r.method, r.target, r.route, o.status,
             \(pod) AS last_pod,
             coalesce(o.attempts, (r.pod IS NOT NULL) + (SELECT count(*) FROM attempts a WHERE a.request = r.id)) AS attempts,
-            r.client, r.priority, r.replay_of, r.body_bytes, o.answer_bytes, r.accepted_at, o.ended_at, o.hold, o.first_byte,
+            r.client, r.priority, r.replay_of, r.replay_job, r.body_bytes, o.answer_bytes, r.accepted_at, o.ended_at, o.hold, o.first_byte,
             o.upstream, o.total
         FROM requests r LEFT JOIN outcomes o ON o.request = r.id
         WHERE r.id = ?
@@ -39,6 +39,7 @@ extension LogSummary {
         clientAddress = row["client"]
         priority = RequestPriority(rawValue: row["priority"]) ?? .live
         replayOf = (row["replay_of"] as Int64?).map(RequestID.init(rawValue:))
+        replayJob = (row["replay_job"] as Int64?).map(ReplayJobID.init(rawValue:))
         bodyBytes = row["body_bytes"]
         answerBytes = row["answer_bytes"]
         acceptedMilliseconds = row["accepted_at"]

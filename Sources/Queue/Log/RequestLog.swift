@@ -9,7 +9,7 @@ package final class RequestLog: Sendable {
     private let pool: DatabasePool
     private let timeout: Duration
     private let clock: any Clock<Duration>
-    private let scanLimit: Int
+    let scanLimit: Int
     let spool: BodySpool
     /// The smallest id that may be without outcome, as of the last commit.
     private let lowWater: @Sendable () -> Int64
@@ -72,9 +72,9 @@ package final class RequestLog: Sendable {
         return try await read { try ReplaySource.fetch($0, id: id, spool: spool) }
     }
 
-    /// The same, blocking; for start-up.
-    func replaySourceNow(_ id: RequestID) throws -> ReplaySource? {
-        try pool.read { try ReplaySource.fetch($0, id: id, spool: spool) }
+    /// Runs a read, blocking; for start-up.
+    func readNow<Value>(_ body: (Database) throws -> Value) throws -> Value {
+        try pool.read(body)
     }
 
     func close() {

@@ -72,7 +72,8 @@ extension ReplaySource {
             isBodyMissing: isMissing,
             holdLimit: request.holdLimit,
             clientAddress: summary.clientAddress,
-            replayOf: summary.replayOf
+            replayOf: summary.replayOf,
+            replayJob: summary.replayJob
         )
     }
 }

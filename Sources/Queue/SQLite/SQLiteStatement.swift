@@ -25,6 +25,10 @@ final class SQLiteStatement {
         if let value { sqlite3_bind_int64(handle, index, value) } else { sqlite3_bind_null(handle, index) }
     }
 
+    func bind(_ index: Int32, real value: Double) {
+        sqlite3_bind_double(handle, index, value)
+    }
+
     @inline(__always)
     func bindNull(_ index: Int32) {
         sqlite3_bind_null(handle, index)

@@ -25,8 +25,8 @@ final class RowStatements {
         insertRequest = try connection.prepare(
             """
             INSERT INTO requests (id, accepted_at, method, target, route, cpus, gpus, memory, priority, hold_limit, replay_of, client,
-                pod, body_bytes, withheld, fields, body)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+                pod, body_bytes, withheld, fields, body, replay_job)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
             """
         )
         insertBody = try connection.prepare("INSERT INTO bodies (request, file, body) VALUES (?1, ?2, ?3)")
@@ -70,6 +70,7 @@ final class RowStatements {
         statement.bind(10, request.holdLimit.map { $0.nanoseconds / 1_000_000 })
         statement.bind(11, request.replayOf?.rawValue)
         statement.bind(14, Int64(bodyBytes))
+        statement.bind(18, request.replayJob?.rawValue)
         try withScratch { (scratch) throws(SQLiteFailure) in
             statement.bind(3, unmovedText: scratch[method])
             statement.bind(4, unmovedText: scratch[target])
@@ -176,7 +177,7 @@ final class RowStatements {
         statement.bind(1, id.rawValue)
         statement.bind(2, milliseconds)
         for index: Int32 in [6, 7, 8, 9, 14] { statement.bind(index, 0) }
-        for index: Int32 in [10, 11, 13, 17] { statement.bindNull(index) }
+        for index: Int32 in [10, 11, 13, 17, 18] { statement.bindNull(index) }
         try withScratch { (scratch) throws(SQLiteFailure) in
             statement.bind(3, unmovedText: scratch[method])
             statement.bind(4, unmovedText: scratch[target])
