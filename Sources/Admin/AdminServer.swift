@@ -156,6 +156,7 @@ package struct AdminServer: Service {
         RouteCalls(subjects: subjects, logger: logger).add(to: api)
         RequestCalls(subjects: subjects, logger: logger).add(to: api)
         ReplayCalls(subjects: subjects, logger: logger).add(to: api)
+        StorageCalls(subjects: subjects, logger: logger).add(to: api)
         return router
     }
 }

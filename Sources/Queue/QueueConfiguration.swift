@@ -8,7 +8,7 @@ package struct QueueConfiguration: Sendable {
         case full
     }
 
-    /// `DATABASE_PATH`. Beside it stand its `-wal` and `-shm`, `.lock`, and the folder `.bodies`.
+    /// `DATABASE_PATH`. Beside it stand its `-wal` and `-shm`, `.lock`, the folder `.bodies`, and for a while `.backup`.
     package var databasePath = "neutrino.db"
     /// `QUEUE_SYNCHRONOUS`.
     package var synchronous = Synchronous.normal
@@ -56,4 +56,6 @@ extension QueueConfiguration {
     package var lockPath: String { databasePath + ".lock" }
     /// Where bodies over ``BodySpool/threshold`` are.
     package var spoolPath: String { databasePath + ".bodies" }
+    /// Where a backup is while it is taken.
+    package var backupPath: String { databasePath + ".backup" }
 }

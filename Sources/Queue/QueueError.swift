@@ -13,6 +13,10 @@ package struct QueueError: Error, Sendable, CustomStringConvertible {
         case tooNew
         /// A migration failed.
         case migration
+        /// It is being done already, and only once at a time.
+        case busy
+        /// The disk has no room for it.
+        case full
         /// A read took too long and was interrupted.
         case timeout
         /// Any other failure of a read or a write.

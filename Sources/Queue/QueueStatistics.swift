@@ -32,7 +32,7 @@ package struct QueueStatistics: Sendable {
     package var walBytes: Int64 = 0
     package var spoolBytes: Int64 = 0
     package var reservedBodyBytes = 0
-    /// Requests that retention removed.
+    /// Requests that retention or a purge removed.
     package var requestsRemoved = 0
 
     package init() {}

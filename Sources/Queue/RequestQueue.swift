@@ -24,7 +24,8 @@ package final class RequestQueue: Sendable {
     private let lock: DatabaseLock
     private let buffer: WriterBuffer
     private let health: StorageHealth
-    private let checkpointer: Checkpointer
+    let checkpointer: Checkpointer
+    let backupSlot = BackupSlot()
     private let counters: NIOLockedValueBox<QueueStatistics>
     private let threads: (writer: WorkerThread, checkpointer: WorkerThread)
     private let isClosed = Atomic<Bool>(false)
@@ -67,6 +68,8 @@ package final class RequestQueue: Sendable {
         let path = configuration.databasePath
         try DatabaseFile.prepare(path: path)
         let lock = try DatabaseLock(path: configuration.lockPath, databasePath: path)
+        // One that a crash has left.
+        unlink(configuration.backupPath)
         let migrations = try DatabaseFile.migrate(path: path)
         if !migrations.isEmpty {
             logger.info("The database was migrated", metadata: ["path": "\(path)", "steps": "\(migrations)"])
@@ -199,6 +202,16 @@ package final class RequestQueue: Sendable {
     /// Runs `body` on the writer's thread, in a transaction of its own.
     func perform(_ body: @escaping @Sendable (SQLiteConnection) throws -> Void) async throws {
         try await buffer.perform(body)
+    }
+
+    /// Runs `body` on the writer's thread, between two transactions.
+    func slice(_ body: @escaping @Sendable (SQLiteConnection) throws -> Void) async throws {
+        try await buffer.perform(inTransaction: false, body)
+    }
+
+    /// Requests were removed on an operator's word.
+    func count(removed: Int) {
+        counters.withLockedValue { $0.requestsRemoved += removed }
     }
 
     /// Writes everything that was handed over, takes a last checkpoint and closes the database. Later calls to the journal fail.

@@ -198,6 +198,28 @@ struct ReplayTests {
         }
     }
 
+    @Test("ended requests are removed by filter, and the database is taken away whole")
+    func storage() async throws {
+        try await Cluster.run { cluster in
+            for _ in 0..<3 { #expect(try await cluster.client.send(.POST, "/cpu").status == 200) }
+            _ = try await cluster.rows(3)
+            let backup = try await cluster.admin.get("/admin/api/backup")
+            #expect(backup.status == 200)
+            #expect(backup.headers.first(name: "Content-Type") == "application/vnd.sqlite3")
+            #expect(backup.body.readableBytes == Int(backup.headers.first(name: "Content-Length") ?? ""))
+            #expect(backup.text.hasPrefix("SQLite format 3"))
+            let filter = #""filter":{"state":["completed"]}"#
+            #expect(
+                try await call(cluster, .POST, "/purge", "{\(filter),\"dry_run\":true}").json["matching"] as? Int == 2
+            )
+            let purged = try await call(cluster, .POST, "/purge", "{\(filter)}")
+            #expect(purged.json["removed"] as? Int == 2 && purged.json["complete"] as? Bool == true)
+            #expect(try await cluster.rows(1).count == 1)
+            let open = try await call(cluster, .POST, "/purge", #"{"filter":{"state":["queued"]}}"#)
+            #expect(open.status == 400)
+        }
+    }
+
     /// The job, once all of its replays have ended.
     private func end(of job: String, _ cluster: Cluster) async throws -> [String: Any] {
         while true {

@@ -101,9 +101,12 @@ struct SQLiteFailure: Error, CustomStringConvertible {
     /// A row that a key or a type refused: the statement's fault, the transaction goes on.
     var isConstraint: Bool { primary == SQLITE_CONSTRAINT || primary == SQLITE_MISMATCH || primary == SQLITE_TOOBIG }
 
+    /// No room on the disk.
+    var isFull: Bool { primary == SQLITE_FULL }
+
     /// What the journal tells those who wait.
     var problem: StorageProblem {
-        StorageProblem(primary == SQLITE_FULL ? .full : .broken, description)
+        StorageProblem(isFull ? .full : .broken, description)
     }
 
     var description: String { "SQLite error \(code): \(message)" }

@@ -37,6 +37,7 @@ final class Checkpointer: @unchecked Sendable {
     private var isClosed = false
     /// Whether the last one failed: told in the log once.
     private var isFailing = false
+    private let copying = Atomic<Bool>(false)
 
     /// - Parameter connection: Its own, without a busy timeout: SQLite must not wait for readers with the write lock held.
     init(
@@ -57,6 +58,14 @@ final class Checkpointer: @unchecked Sendable {
     /// Frames in the WAL after the last commit.
     var walFrames: Int { frames.load(ordering: .relaxed) }
     var counts: (taken: Int, failed: Int) { (taken.load(ordering: .relaxed), failures.load(ordering: .relaxed)) }
+
+    /// While the database is copied through the writer's connection, it is left to that connection to begin the WAL anew, as SQLite does by itself
+    /// in the first commit after a whole checkpoint. Where another connection does it, the writer's forgets every page that it
+    /// knows, and the copy begins anew too.
+    var isCopying: Bool {
+        get { copying.load(ordering: .relaxed) }
+        set { copying.store(newValue, ordering: .relaxed) }
+    }
 
     /// Has SQLite call ``committed(frames:)`` after each commit of the writer's connection.
     ///
@@ -123,7 +132,7 @@ final class Checkpointer: @unchecked Sendable {
         var result = take(SQLITE_CHECKPOINT_PASSIVE)
         if result.code == SQLITE_OK, result.total > limits.restartFrames || walFrames > limits.restartFrames {
             result = gate.whileClosed {
-                let result = take(SQLITE_CHECKPOINT_RESTART)
+                let result = restart()
                 if result.code == SQLITE_OK {
                     // The next commit begins the WAL anew. Told in here, so that no commit after it is contradicted.
                     frames.store(0, ordering: .relaxed)
@@ -154,14 +163,22 @@ final class Checkpointer: @unchecked Sendable {
         }
     }
 
-    /// Takes a checkpoint of a mode; `total` is how many frames the WAL has.
-    private func take(_ mode: Int32) -> (code: Int32, total: Int) {
+    /// Makes the next commit begin the WAL anew; between two transactions.
+    private func restart() -> (code: Int32, total: Int, moved: Int) {
+        guard isCopying else { return take(SQLITE_CHECKPOINT_RESTART) }
+        var result = take(SQLITE_CHECKPOINT_PASSIVE)
+        if result.code == SQLITE_OK, result.moved < result.total { result.code = SQLITE_BUSY }
+        return result
+    }
+
+    /// Takes a checkpoint of a mode; `total` is how many frames the WAL has, `moved` how many of them are in the database.
+    private func take(_ mode: Int32) -> (code: Int32, total: Int, moved: Int) {
         var total: Int32 = 0
         var moved: Int32 = 0
         let code = sqlite3_wal_checkpoint_v2(connection.handle, nil, mode, &total, &moved)
         // A connection that has not read yet does not know of the WAL: SQLite then does nothing, and says -1 and OK. Ours has read
         // (DatabaseFile.openCheckpointer); should it ever be so all the same, it must not pass for success.
-        return (code == SQLITE_OK && total < 0 ? SQLITE_MISUSE : code, Int(total))
+        return (code == SQLITE_OK && total < 0 ? SQLITE_MISUSE : code, Int(total), Int(moved))
     }
 
     private func tellBehind(_ frames: Int) {

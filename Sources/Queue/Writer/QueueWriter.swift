@@ -273,7 +273,13 @@ final class QueueWriter: @unchecked Sendable {
 
     private func run(_ job: WriterJob) {
         gate.enter()
-        let result = Result { try connection.transaction { try job.run(connection) } }
+        let result = Result {
+            if job.hasTransaction {
+                try connection.transaction { try job.run(connection) }
+            } else {
+                try job.run(connection)
+            }
+        }
         gate.leave()
         switch result {
         case .success: job.done(nil)

@@ -12,12 +12,7 @@ final class Retention {
         var sparePages: Int64 = 1024
     }
 
-    /// What a slice did.
-    struct Removed {
-        var requests = 0
-        /// Files that no row names any more.
-        var files: [String] = []
-    }
+    typealias Removed = RowRemoval.Removed
 
     /// A slice ends after this, its commit aside; in nanoseconds.
     static let sliceLength: Int64 = 3_000_000
@@ -41,11 +36,7 @@ final class Retention {
     private let spoolBytes: @Sendable () -> Int64
     private let milliseconds: @Sendable () -> Int64
     private let ended: SQLiteStatement
-    private let file: SQLiteStatement
-    private let fileElsewhere: SQLiteStatement
-    /// A stored list: the optimizer of Swift 6.3.1 crashes on an array literal of them in a throwing loop.
-    private let dropBodies: [SQLiteStatement]
-    private let dropRows: [SQLiteStatement]
+    private let removal: RowRemoval
     private let pageSize: Int64
     private var step: Step?
     /// When the next slice is due, by the monotonic clock.
@@ -62,21 +53,7 @@ final class Retention {
         self.spoolBytes = spoolBytes
         self.milliseconds = milliseconds
         ended = try connection.prepare(Self.findEnded)
-        file = try connection.prepare("SELECT file FROM bodies WHERE request = ?1 AND file IS NOT NULL")
-        fileElsewhere = try connection.prepare("SELECT 1 FROM bodies WHERE file = ?1")
-        let dropBody = try connection.prepare("DELETE FROM bodies WHERE request = ?1")
-        let dropInlineBody = try connection.prepare(
-            "UPDATE requests SET body = NULL WHERE id = ?1 AND body IS NOT NULL"
-        )
-        let dropAnswerBody = try connection.prepare(
-            "UPDATE outcomes SET answer_body = NULL WHERE request = ?1 AND answer_body IS NOT NULL"
-        )
-        dropBodies = [dropBody, dropInlineBody, dropAnswerBody]
-        var dropRows: [SQLiteStatement] = []
-        for (table, key) in [("attempts", "request"), ("requests", "id"), ("outcomes", "request")] {
-            dropRows.append(try connection.prepare("DELETE FROM \(table) WHERE \(key) = ?1"))
-        }
-        self.dropRows = dropRows
+        removal = try RowRemoval(connection)
         pageSize = try connection.integer("PRAGMA page_size") ?? 4096
         nextSlice = monotonicNanoseconds() + Self.pause
     }
@@ -117,8 +94,8 @@ final class Retention {
         let until = monotonicNanoseconds() + Self.sliceLength
         switch step {
         case .bodies(let after, let before):
-            let last = try forEachEnded(after: after, before: before, until: until) { id in
-                try removeBody(id, &removed)
+            let last = try forEachEnded(after: after, before: before, until: until) {
+                try removal.removeBody($0, &removed)
             }
             if let last { return (removed, .bodies(after: last, before: before)) }
             // One that ends later must be found again.
@@ -126,7 +103,7 @@ final class Retention {
             try connection.execute("INSERT OR REPLACE INTO marks (name, value) VALUES ('\(Self.mark)', \(mark))")
             return (removed, .rows(before: cutoff(limits.rowAge)))
         case .rows(let before):
-            let last = try forEachEnded(after: 0, before: before, until: until) { try remove($0, &removed) }
+            let last = try forEachEnded(after: 0, before: before, until: until) { try removal.remove($0, &removed) }
             return (removed, last == nil ? .size : step)
         case .size:
             guard try usedBytes() > limits.databaseBytes else { return (removed, .vacuum) }
@@ -135,7 +112,7 @@ final class Retention {
                 before: .max,
                 until: until,
                 enough: { try usedBytes() <= limits.databaseBytes }
-            ) { try remove($0, &removed) }
+            ) { try removal.remove($0, &removed) }
             return (removed, last == nil && removed.requests == 0 ? .vacuum : .size)
         case .vacuum:
             let free = try connection.integer("PRAGMA freelist_count") ?? 0
@@ -172,31 +149,6 @@ final class Retention {
             after = last
             if try monotonicNanoseconds() >= until || enough() { return after }
         }
-    }
-
-    private func removeBody(_ id: Int64, _ removed: inout Removed) throws {
-        var name: String?
-        file.bind(1, id)
-        if try file.step() { name = file.text(0) }
-        file.reset()
-        for statement in dropBodies {
-            statement.bind(1, id)
-            try statement.run()
-        }
-        guard let name else { return }
-        // A replay has the file of the request that it repeats.
-        fileElsewhere.bind(1, name)
-        if try !fileElsewhere.step() { removed.files.append(name) }
-        fileElsewhere.reset()
-    }
-
-    private func remove(_ id: Int64, _ removed: inout Removed) throws {
-        try removeBody(id, &removed)
-        for statement in dropRows {
-            statement.bind(1, id)
-            try statement.run()
-        }
-        removed.requests += 1
     }
 
     /// What rows and bodies take, free pages aside.

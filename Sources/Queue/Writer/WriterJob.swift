@@ -1,5 +1,7 @@
-/// Something small to be done on the writer's thread with its connection, in a transaction of its own.
+/// Something small to be done on the writer's thread with its connection.
 struct WriterJob: Sendable {
+    /// Whether it is done in a transaction of its own.
+    var hasTransaction = true
     /// Runs it.
     let run: @Sendable (SQLiteConnection) throws -> Void
     /// Called once, on the writer's thread, when it is durable or has failed.
@@ -7,10 +9,13 @@ struct WriterJob: Sendable {
 }
 
 extension WriterBuffer {
-    /// Runs `body` on the writer's thread in a transaction, and returns when that is durable.
-    func perform(_ body: @escaping @Sendable (SQLiteConnection) throws -> Void) async throws {
+    /// Runs `body` on the writer's thread, in a transaction unless it wants none, and returns when that is durable.
+    func perform(
+        inTransaction hasTransaction: Bool = true,
+        _ body: @escaping @Sendable (SQLiteConnection) throws -> Void
+    ) async throws {
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-            let job = WriterJob(run: body) { error in
+            let job = WriterJob(hasTransaction: hasTransaction, run: body) { error in
                 if let error { continuation.resume(throwing: error) } else { continuation.resume() }
             }
             if !run(job) {

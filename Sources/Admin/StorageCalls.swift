@@ -1,0 +1,81 @@
+import Core
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Logging
+import NIOCore
+import Queue
+import ServiceLifecycle
+
+/// `POST /admin/api/purge` and `GET /admin/api/backup`: what is kept, removed by filter or taken away as a copy.
+struct StorageCalls: Sendable {
+    let subjects: AdminServer.Subjects
+    let logger: Logger
+
+    func add(to api: RouterGroup<AdminContext>) {
+        api.post("/purge") { request, context in
+            let order = try await JSON.body(PurgeOrder.self, of: request, context: context)
+            return try await purge(order)
+        }
+        api.get("/backup") { _, context in
+            guard context.role == .full else {
+                throw AdminProblem(.forbidden, "forbidden", "a backup holds bodies, which this token may not see")
+            }
+            return try await backup()
+        }
+    }
+
+    // MARK: Purge
+
+    private func purge(_ order: PurgeOrder) async throws -> Response {
+        let filter = try order.filter.filter()
+        if let open = filter.states.first(where: { !$0.isTerminal }) {
+            throw AdminProblem.badRequest("`state` has \(open.name); only requests that have ended are removed")
+        }
+        let selection = try await subjects.queue.purgeSelection(filter)
+        if order.dryRun == true {
+            return try JSON.response(PurgePayload(try await subjects.log.census(selection)))
+        }
+        // A long one must hold up no shutdown, nor go on for a caller that is gone.
+        let report = try await subjects.queue.purge(selection) { !Task.isShuttingDownGracefully && !Task.isCancelled }
+        logger.notice(
+            "An operator removed requests",
+            metadata: ["removed": "\(report.removed)", "complete": "\(report.isComplete)"]
+        )
+        return try JSON.response(PurgePayload(report))
+    }
+
+    // MARK: Backup
+
+    private func backup() async throws -> Response {
+        let backup: DatabaseBackup
+        do {
+            backup = try await cancelWhenGracefulShutdown { try await subjects.queue.backup() }
+        } catch let error as QueueError where error.code == .busy {
+            throw AdminProblem(.conflict, "backup_running", error.message)
+        } catch let error as QueueError where error.code == .full {
+            let status = HTTPResponse.Status(code: 507, reasonPhrase: "Insufficient Storage")
+            throw AdminProblem(status, "disk_full", "\(error)")
+        } catch is CancellationError {
+            throw AdminProblem(.serviceUnavailable, "draining", "the gateway is shutting down")
+        }
+        logger.notice("An operator takes a backup", metadata: ["bytes": "\(backup.byteCount)"])
+        return Response(
+            status: .ok,
+            headers: [
+                .contentType: "application/vnd.sqlite3",
+                .contentDisposition: "attachment; filename=\"neutrino.db\"",
+            ],
+            body: ResponseBody(contentLength: Int(backup.byteCount)) { writer in
+                // Used by one task at a time: this one waits for the other.
+                nonisolated(unsafe) let output = writer
+                // A slow reader of a copy must not hold up the shutdown: it sees a body that is too short.
+                try await cancelWhenGracefulShutdown {
+                    var output = output
+                    while let part = try await backup.read() { try await output.write(part) }
+                }
+                try await writer.finish(nil)
+            }
+        )
+    }
+}
