@@ -22,12 +22,12 @@ struct KillTests {
         let answered = NIOLockedValueBox<Set<String>>([])
 
         for round in 1...3 {
-            try await GatewayProcess.run(folder: folder, backends: [pod.url]) { port, kill in
+            try await GatewayProcess.run(folder: folder, backends: [pod.url]) { ports, kill in
                 await withTaskGroup(of: Void.self) { clients in
                     // More at once than the pod takes, so that some wait when the end comes.
                     for _ in 0..<12 {
                         clients.addTask {
-                            let client = LoadClient(port: port, group: group)
+                            let client = LoadClient(port: ports.clients, group: group)
                             // Until the connection breaks, since the gateway is gone.
                             while let id = try? await client.request("/task?ms=3") {
                                 let count = answered.withLockedValue { answered in

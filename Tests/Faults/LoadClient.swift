@@ -7,8 +7,20 @@ struct LoadClient: Sendable {
     let port: Int
     let group: any EventLoopGroup
 
+    struct Answer: Sendable {
+        var status = 0
+        /// What the gateway gave it.
+        var id: String?
+        var body = ByteBuffer()
+    }
+
     /// The id that the gateway gave; nil where the connection broke.
     func request(_ path: String) async throws -> String? {
+        try await send(.POST, path, body: "{}")?.id
+    }
+
+    /// The whole answer; nil where the connection broke.
+    func send(_ method: HTTPMethod, _ path: String, body: String = "") async throws -> Answer? {
         let channel = try await ClientBootstrap(group: group).connect(host: "127.0.0.1", port: port) { channel in
             channel.eventLoop.makeCompletedFuture {
                 try channel.pipeline.syncOperations.addHTTPClientHandlers()
@@ -18,16 +30,23 @@ struct LoadClient: Sendable {
             }
         }
         return try await channel.executeThenClose { inbound, outbound in
-            let headers: HTTPHeaders = ["Host": "127.0.0.1", "Connection": "close", "Content-Length": "2"]
+            let headers: HTTPHeaders = [
+                "Host": "127.0.0.1", "Connection": "close", "Content-Length": "\(body.utf8.count)",
+            ]
             try await outbound.write(
-                .head(HTTPRequestHead(version: .http1_1, method: .POST, uri: path, headers: headers))
+                .head(HTTPRequestHead(version: .http1_1, method: method, uri: path, headers: headers))
             )
-            try await outbound.write(.body(.byteBuffer(ByteBuffer(string: "{}"))))
+            try await outbound.write(.body(.byteBuffer(ByteBuffer(string: body))))
             try await outbound.write(.end(nil))
-            var id: String?
+            var answer = Answer()
             for try await part in inbound {
-                if case .head(let head) = part { id = head.headers.first(name: "Neutrino-Request-Id") }
-                if case .end = part { return id }
+                switch part {
+                case .head(let head):
+                    answer.status = Int(head.status.code)
+                    answer.id = head.headers.first(name: "Neutrino-Request-Id")
+                case .body(var bytes): answer.body.writeBuffer(&bytes)
+                case .end: return answer
+                }
             }
             return nil
         }
