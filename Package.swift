@@ -36,6 +36,8 @@ let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 let coreMetrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
+let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
+let inMemoryTracing: Target.Dependency = .product(name: "InMemoryTracing", package: "swift-distributed-tracing")
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 
 func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -66,6 +68,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(
@@ -95,7 +98,7 @@ let package = Package(
         library("OpenAPI", ["Core", yams]),
         library("Migrations", [grdb]),
         library("Queue", ["Core", "Migrations", "CSQLite", grdb, nioCore, nioPosix, nioLocks, deque, logging]),
-        library("Dispatcher", ["Core", "Queue", nioCore, nioLocks, deque, heap, logging]),
+        library("Dispatcher", ["Core", "Queue", nioCore, nioLocks, deque, heap, logging, tracing]),
         library(
             "Pods",
             ["Core", "HTTP", "CCurl", nioCore, nioPosix, nioTLS, nioSSL, nioLocks, lifecycle, logging, heap]
@@ -104,7 +107,7 @@ let package = Package(
             "Ingress",
             ["Core", "HTTP", "OpenAPI", "Queue", nioCore, nioPosix, nioLocks, lifecycle, logging, deque]
         ),
-        library("Telemetry", [coreMetrics, nioCore, nioLocks]),
+        library("Telemetry", ["HTTP", coreMetrics, tracing, nioCore, nioLocks, lifecycle, logging]),
         .target(
             name: "Admin",
             dependencies: [
@@ -141,7 +144,13 @@ let package = Package(
             "Queue",
             ["Queue", "Core", "Migrations", "CSQLite", grdb, nioCore, nioPosix, nioEmbedded, nioLocks, logging]
         ),
-        tests("Dispatcher", ["Dispatcher", "Queue", "Core", nioCore, nioPosix, nioEmbedded, nioLocks, logging]),
+        tests(
+            "Dispatcher",
+            [
+                "Dispatcher", "Queue", "Core", nioCore, nioPosix, nioEmbedded, nioLocks, logging, tracing,
+                inMemoryTracing,
+            ]
+        ),
         tests("Pods", ["Pods", "HTTP", "Core", nioCore, nioPosix, nioEmbedded, nioSSL, nioLocks, logging, lifecycle]),
         tests(
             "Ingress",
@@ -168,7 +177,7 @@ let package = Package(
                 nioPosix, nioLocks, logging,
             ]
         ),
-        tests("Telemetry", ["Telemetry", coreMetrics, nioCore, nioEmbedded, nioLocks]),
+        tests("Telemetry", ["Telemetry", "HTTP", coreMetrics, tracing, nioCore, nioEmbedded, nioLocks, logging]),
         tests("Modules", []),
         tests(
             "EndToEnd",

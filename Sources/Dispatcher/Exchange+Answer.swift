@@ -92,11 +92,24 @@ extension Exchange: PodAnswerReceiver {
 
     /// Tells the dispatcher that the pod has done with this request, and what it said of its capacity.
     private func finishAttempt(_ how: AttemptEnd) {
+        if spans != nil { trace(how) }
         let hint = answerHead.flatMap { ResourceHeader.read(ResourceHeader.capacity, from: $0.fields) }
         context.dispatcher.tell(
             .attemptEnded(how, writtenAt: writtenAt, capacity: hint),
             of: self
         )
+    }
+
+    private func trace(_ how: AttemptEnd) {
+        let now = NIODeadline.now()
+        switch how {
+        case .answered(let status): spans?.attemptEnded(status: status, at: now)
+        case .busy: spans?.attemptEnded(status: answerHead?.status, problem: "busy", at: now)
+        case .connectFailed: spans?.attemptEnded(status: nil, problem: "connect_failed", at: now)
+        case .died(let fault, _), .broken(let fault): spans?.attemptEnded(status: nil, problem: "\(fault)", at: now)
+        case .aborted: spans?.attemptEnded(status: nil, problem: "aborted", at: now)
+        }
+        if case .waiting = phase { spans?.held(at: now) }
     }
 
     /// Keeps the first part of the answer for the row: more of one that failed.

@@ -50,6 +50,7 @@ extension Exchange: AnswerSource {
             end(.abandoned, .storageUnavailable, detail: nil, status: EndReason.storageUnavailable.status)
         case .storageFailed:
             phase = .ended
+            trace(.rejected, .storageUnavailable, status: EndReason.storageUnavailable.status)
         }
     }
 
@@ -57,6 +58,7 @@ extension Exchange: AnswerSource {
     func reject(_ refusal: Refusal) {
         let wasWaiting = if case .inserting = phase { true } else { false }
         phase = .ended
+        trace(.rejected, refusal.reason, status: refusal.reason.status)
         guard wasWaiting else { return }
         // Of a replay only who asked for it is told: it was no client's request.
         if request.priority == .live { writeRejection(refusal) }
@@ -81,6 +83,7 @@ extension Exchange: AnswerSource {
     func end(_ state: RequestState, _ reason: EndReason, detail: String?, status: Int?) {
         phase = .ended
         let now = NIODeadline.now()
+        trace(state, reason, status: status, at: now)
         context.journal.end(
             Outcome(
                 id: request.id,
@@ -100,6 +103,12 @@ extension Exchange: AnswerSource {
                 answerBody: keptBody.readableBytes > 0 ? keptBody : nil
             )
         )
+    }
+
+    /// Ends the request's spans, where it is traced.
+    private func trace(_ state: RequestState, _ reason: EndReason, status: Int?, at now: NIODeadline = .now()) {
+        spans?.ended(state, reason, status: status, at: now)
+        spans = nil
     }
 
     /// From the commit of the request to its last dispatch, or until now where it has none.

@@ -60,6 +60,9 @@ final class Exchange: @unchecked Sendable {
         set { writtenNanoseconds.store(newValue?.uptimeNanoseconds ?? 0, ordering: .relaxed) }
     }
 
+    /// nil where the request is not traced.
+    var spans: RequestSpans?
+
     // MARK: For the row
 
     var isInserted = false
@@ -83,6 +86,7 @@ final class Exchange: @unchecked Sendable {
         self.request = request
         self.context = context
         eventLoop = request.eventLoop
+        if let tracer = context.dispatcher.tracer { spans = RequestSpans(of: request, tracer: tracer) }
     }
 
     /// Whether its row is left without an end when the gateway ends: nobody waits for a replay, and one that was never sent goes on
@@ -116,6 +120,7 @@ extension Exchange: CommitReceiver {
         if !isInserted {
             isInserted = true
             committedAt = .now()
+            spans?.held(at: committedAt)
             if case .inserting = phase { request.sink.recorded(request.id) }
         }
         switch phase {
@@ -175,7 +180,7 @@ extension Exchange {
         let outbound = OutboundRequest(
             method: request.method,
             target: request.target,
-            fields: request.fields,
+            fields: spans?.dispatched(to: pod, attempt: dispatches, at: now) ?? request.fields,
             extraFields: extraFields,
             body: request.body,
             mayReuseIdle: mayRepeat,

@@ -2,6 +2,7 @@ package import Core
 import Logging
 package import NIOCore
 package import Queue
+package import Tracing
 
 /// Places requests on pods: the thin actor around ``DispatchMachine``, with its exchanges, its journal and its one timer.
 ///
@@ -15,6 +16,8 @@ package actor RequestDispatcher {
     private nonisolated let exchangeConfiguration: ExchangeConfiguration
     private nonisolated let journal: any RequestJournal
     private nonisolated let transport: any PodTransport
+    /// nil where nothing is traced.
+    nonisolated let tracer: (any Tracer)?
     private let polling: any PodPolling
 
     private var machine: DispatchMachine
@@ -31,6 +34,7 @@ package actor RequestDispatcher {
     ///   - eventLoop: Whose thread decides; one of those that serve clients.
     ///   - routes: The routes as configured; later ones come by ``routesChanged(_:)``.
     ///   - holdTimeouts: Operators' hold timeouts by route key, as kept in the database.
+    ///   - tracer: Makes spans of requests; nil for none.
     package init(
         eventLoop: any EventLoop,
         configuration: DispatchConfiguration,
@@ -39,7 +43,8 @@ package actor RequestDispatcher {
         holdTimeouts: [Int: Duration],
         journal: any RequestJournal,
         transport: any PodTransport,
-        polling: any PodPolling
+        polling: any PodPolling,
+        tracer: (any Tracer)? = nil
     ) {
         self.eventLoop = eventLoop
         executor = eventLoop.executor
@@ -47,6 +52,7 @@ package actor RequestDispatcher {
         self.journal = journal
         self.transport = transport
         self.polling = polling
+        self.tracer = tracer
         var machine = DispatchMachine(configuration: configuration, routes: routes)
         for (key, timeout) in holdTimeouts {
             machine.setHoldTimeout(routeKey: key, timeout, now: .now())

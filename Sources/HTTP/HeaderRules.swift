@@ -12,9 +12,12 @@ package enum HeaderRules {
     ///   address is appended and the others stay.
     /// - `Via` gets a member (RFC 9110 §7.6.3).
     /// - `traceparent` stays where it is valid (W3C Trace Context); else it is begun, and `tracestate` goes.
+    ///
+    /// - Parameter beginsTrace: False where a tracer begins it.
     package static func forwarded(
         _ head: RequestHead,
         from peer: ForwardingPeer,
+        beginsTrace: Bool = true,
         generator: inout some RandomNumberGenerator
     ) -> HeaderFields {
         let hopByHop = HopByHop(head.fields)
@@ -52,7 +55,7 @@ package enum HeaderRules {
                 }
             }
         }
-        if !keepsTrace {
+        if !keepsTrace, beginsTrace {
             fields.append("traceparent") { TraceParent.begin(into: &$0, generator: &generator) }
         }
         return fields

@@ -1,7 +1,51 @@
 package import NIOCore
 
-/// The field `traceparent` of W3C Trace Context, level 1.
-package enum TraceParent {
+/// The value of the field `traceparent` of W3C Trace Context, level 1: which trace a request belongs to, and which span of it sent it.
+package struct TraceParent: Sendable, Hashable {
+    package static let field = "traceparent"
+    package static let stateField = "tracestate"
+    /// The flag of a trace that is recorded (§3.2.2.5).
+    package static let sampled: UInt8 = 1
+
+    package var traceHigh: UInt64
+    package var traceLow: UInt64
+    package var span: UInt64
+    package var flags: UInt8
+
+    package init(traceHigh: UInt64, traceLow: UInt64, span: UInt64, flags: UInt8) {
+        self.traceHigh = traceHigh
+        self.traceLow = traceLow
+        self.span = span
+        self.flags = flags
+    }
+
+    /// Reads a value; nil where it must not be passed on (``isValid(_:)``).
+    package init?(_ value: UnsafeRawBufferPointer) {
+        guard Self.isValid(value) else { return nil }
+        func number(_ range: Range<Int>) -> UInt64 {
+            value[range].reduce(0) { $0 << 4 | UInt64($1 < UInt8(ascii: "a") ? $1 &- UInt8(ascii: "0") : $1 &- 87) }
+        }
+        self.init(
+            traceHigh: number(3..<19),
+            traceLow: number(19..<35),
+            span: number(36..<52),
+            flags: UInt8(number(53..<55))
+        )
+    }
+
+    package var isSampled: Bool { flags & Self.sampled != 0 }
+
+    /// 32 digits.
+    package var traceID: String { Self.hex(traceHigh) + Self.hex(traceLow) }
+
+    /// 16 digits.
+    package var spanID: String { Self.hex(span) }
+
+    package static func hex(_ number: UInt64) -> String {
+        let digits = String(number, radix: 16)
+        return String(repeating: "0", count: 16 - digits.utf8.count) + digits
+    }
+
     /// Whether a value may be passed on (§3.2.2): `version-traceid-parentid-flags` in lower-case hexadecimal, neither id all zero, version not
     /// `ff`; of a version after 00 there may be more behind a hyphen.
     package static func isValid(_ value: UnsafeRawBufferPointer) -> Bool {
@@ -36,6 +80,11 @@ package enum TraceParent {
     private static func isLowerHex(_ byte: UInt8) -> Bool {
         byte &- UInt8(ascii: "0") < 10 || byte &- UInt8(ascii: "a") < 6
     }
+}
+
+extension TraceParent: CustomStringConvertible {
+    /// As the field's value, of version 00, which has no flag but ``sampled``.
+    package var description: String { "00-\(traceID)-\(spanID)-0\(flags & Self.sampled)" }
 }
 
 extension ByteBuffer {

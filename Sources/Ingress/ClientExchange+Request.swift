@@ -154,7 +154,12 @@ extension ClientExchange {
         guard let head, let route, let connection else { return }
         intake = .handedOver
         let signs = RequestSigns(head.fields)
-        let fields = HeaderRules.forwarded(head, from: connection.peer, generator: &connection.loop.traceIDs)
+        let fields = HeaderRules.forwarded(
+            head,
+            from: connection.peer,
+            beginsTrace: shared.configuration.beginsTraces,
+            generator: &connection.loop.traceIDs
+        )
         var address = connection.peer.address
         if connection.peer.isTrusted {
             address = shared.trustedProxies.client(forwardedFor: fields.values("x-forwarded-for")) ?? address

@@ -33,6 +33,9 @@ package struct IngressConfiguration: Sendable {
     /// The HTTP/1.1 codec of clients' connections.
     package var codec = MessageCodec.bytes
 
+    /// Whether a request without a valid `traceparent` gets one here; false where the dispatcher has a tracer, which begins it.
+    package var beginsTraces = true
+
     /// `ACCESS_LOG`.
     package var accessLog = AccessLogMode.off
 

@@ -4,6 +4,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import Queue
+import Tracing
 
 /// A dispatcher between small working neighbours: a journal in memory, a transport that follows a script, one pod.
 struct Bench {
@@ -15,7 +16,12 @@ struct Bench {
     let route: Route
     let pod = Pod(key: 0, description: PodDescription(id: "pod", host: "127.0.0.1", port: 1))
 
-    init(loops: Int = 1, holdTimeout: Duration = .seconds(60), script: [ScriptedTransport.Step] = []) async throws {
+    init(
+        loops: Int = 1,
+        holdTimeout: Duration = .seconds(60),
+        script: [ScriptedTransport.Step] = [],
+        tracer: (any Tracer)? = nil
+    ) async throws {
         group = MultiThreadedEventLoopGroup(numberOfThreads: loops)
         transport = ScriptedTransport(journal: journal, script: script)
         route = Route(
@@ -35,7 +41,8 @@ struct Bench {
             holdTimeouts: [:],
             journal: journal,
             transport: transport,
-            polling: polling
+            polling: polling,
+            tracer: tracer
         )
         dispatcher.podsChanged([pod])
     }
@@ -47,7 +54,11 @@ struct Bench {
         dispatcher.sampled(pod, CapacityReport(available: eight, total: eight), sentAt: now, receivedAt: now)
     }
 
-    func submit(method: RequestMethod = .post, onLoop number: Int = 0) async throws -> TestSink {
+    func submit(
+        method: RequestMethod = .post,
+        fields: HeaderFields = HeaderFields(),
+        onLoop number: Int = 0
+    ) async throws -> TestSink {
         let loops = Array(group.makeIterator())
         let loop = loops[number % loops.count]
         let sink = TestSink(eventLoop: loop)
@@ -58,7 +69,7 @@ struct Bench {
                 route: route,
                 method: method,
                 target: ByteBuffer(string: "/"),
-                fields: HeaderFields(),
+                fields: fields,
                 body: .none,
                 needs: route.needs,
                 clientAddress: "127.0.0.1",

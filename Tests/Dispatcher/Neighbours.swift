@@ -92,6 +92,7 @@ final class ScriptedTransport: PodTransport {
     private struct State {
         var script: [Step]
         var sentBeforeCommit = 0
+        var fields: [HeaderFields] = []
     }
 
     private let state: NIOLockedValueBox<State>
@@ -108,6 +109,9 @@ final class ScriptedTransport: PodTransport {
     var cancelled: Int { cancels.value }
     var sentBeforeCommit: Int { state.withLockedValue { $0.sentBeforeCommit } }
 
+    /// Of each request that was sent.
+    var fields: [HeaderFields] { state.withLockedValue { $0.fields } }
+
     func sent(_ count: Int) async throws { try await sends.reaches(count) }
 
     func send(
@@ -119,6 +123,7 @@ final class ScriptedTransport: PodTransport {
         let call = Call(cancels: cancels)
         let step = state.withLockedValue { state in
             if sends.value >= journal.commits.value { state.sentBeforeCommit += 1 }
+            state.fields.append(request.fields)
             return state.script.isEmpty ? .answer(200, "hello") : state.script.removeFirst()
         }
         sends.increment()

@@ -48,7 +48,7 @@ struct ConfigurationDocumentTests {
             #expect(definition.summary.hasSuffix("."))
             #expect(definition.key.allSatisfy { $0.isLowercase || $0.isNumber || $0 == "_" })
         }
-        #expect(all.filter(\.isSecret).map(\.key) == ["admin_token", "admin_read_token"])
+        #expect(all.filter(\.isSecret).map(\.key) == ["admin_token", "admin_read_token", "otel_exporter_otlp_headers"])
     }
 }
 

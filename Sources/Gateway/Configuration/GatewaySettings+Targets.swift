@@ -92,6 +92,7 @@ extension GatewaySettings {
         ingress.maxConnections = maxConnections ?? min(20_000, max(1, descriptorLimit / 10 * 8))
         ingress.trustedProxies = trustedProxies.map(\.description)
         ingress.accessLog = accessLog
+        ingress.beginsTraces = traceEndpoint == nil
         ingress.drainDelay = drainDelay
         ingress.drainTimeout = drainTimeout
         return ingress

@@ -81,6 +81,14 @@ package struct GatewaySettings: Sendable {
     /// nil: one for each core.
     package var eventLoops: Int?
 
+    // Traces.
+    package var otelExporterOtlpEndpoint: String?
+    package var otelExporterOtlpTracesEndpoint: String?
+    var otelExporterOtlpHeaders: [ExportField] = []
+    package var otelServiceName = "neutrino-gateway"
+    var otelTracesSampler = TraceSamplerName.parentAlwaysOn
+    package var otelTracesSamplerArg = 1.0
+
     package init() {}
 }
 

@@ -35,6 +35,7 @@ struct SettingDefinition: Sendable {
         case queue = "Queue and request log"
         case admin = "Admin listener"
         case process = "Process"
+        case traces = "Traces"
     }
 
     init<Value>(

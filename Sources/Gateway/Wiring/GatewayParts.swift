@@ -34,6 +34,8 @@ struct GatewayParts: Sendable {
     /// Its certificate, where it has one.
     let adminTLS: AdminTLS?
     let metrics: MetricsRegistry
+    /// nil where nothing is traced.
+    let tracing: GatewayTracing?
     private let lag = EventLoopLag()
 
     /// Reads the routes, opens the database and makes the rest.
@@ -75,6 +77,9 @@ struct GatewayParts: Sendable {
         let settings = loaded.settings
         let health = HealthState()
         let metrics = MetricsRegistry()
+        let curl = CurlClient()
+        let spans = SpanBuffer()
+        let tracing = GatewayTracing(settings, buffer: spans, client: curl, logger: logs.logger("traces"))
         let polling = PollingRelay()
         let dispatcher = RequestDispatcher(
             eventLoop: group.next(),
@@ -84,7 +89,8 @@ struct GatewayParts: Sendable {
             holdTimeouts: [:],
             journal: queue.journal,
             transport: transport,
-            polling: polling
+            polling: polling,
+            tracer: tracing?.tracer
         )
         self.loaded = loaded
         self.group = group
@@ -111,7 +117,8 @@ struct GatewayParts: Sendable {
         embedded = document
         adminGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         discovery = StaticDiscovery(backends: settings.staticBackends)
-        curl = CurlClient()
+        self.curl = curl
+        self.tracing = tracing
         directory = PodDirectory(
             discovery: discovery,
             observer: DiscoveryWitness(observer: PollMeter(observer: dispatcher, registry: metrics), health: health),
@@ -137,6 +144,7 @@ struct GatewayParts: Sendable {
             DispatchCollector(dispatcher: dispatcher, maxQueueDepth: settings.maxQueueDepth),
             StorageCollector(queue: queue),
             GatewayCollector(ingress: ingress, eventLoops: Array(group.makeIterator()).count),
+            SpanCollector(buffer: spans),
             ProcessCollector()
         )
         lag.start(on: group, registry: metrics)

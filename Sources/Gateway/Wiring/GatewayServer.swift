@@ -91,6 +91,7 @@ package final class GatewayServer: Sendable {
         _ onRunning: @escaping @Sendable (Int) async -> Void
     ) throws -> ServiceGroup {
         var services: [any Service] = signals ? [signalService()] : []
+        if let tracing = parts.tracing { services.append(tracing.exporter) }
         services += [
             parts.directory,
             HealthService(
