@@ -16,6 +16,8 @@ package final class Route: Sendable {
     /// To the pod's first byte.
     package let requestTimeout: Setting<Duration>
     package let retry: Setting<RetryRule>
+    /// How many of its requests may be with pods at once; nil for no bound. An operator's value, kept by the dispatcher, goes before it.
+    package let maxConcurrency: Setting<Int?>
     /// Where ``needs`` come from.
     package let needsSource: SettingSource
 
@@ -28,7 +30,8 @@ package final class Route: Sendable {
         needsSource: SettingSource = .default,
         holdTimeout: Setting<Duration>,
         requestTimeout: Setting<Duration>,
-        retry: Setting<RetryRule> = Setting(.idempotent, from: .default)
+        retry: Setting<RetryRule> = Setting(.idempotent, from: .default),
+        maxConcurrency: Setting<Int?> = Setting(nil, from: .default)
     ) {
         self.key = key
         self.id = id
@@ -39,10 +42,14 @@ package final class Route: Sendable {
         self.holdTimeout = holdTimeout
         self.requestTimeout = requestTimeout
         self.retry = retry
+        self.maxConcurrency = maxConcurrency
     }
 
     /// The id of the route of requests that no operation matches.
     package static let defaultID = "default"
+
+    /// What ``maxConcurrency`` may be, wherever it comes from.
+    package static let concurrencyBounds = 1...1_000_000
 }
 
 /// A value and where it comes from.

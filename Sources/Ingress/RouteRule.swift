@@ -12,6 +12,7 @@ package struct RouteRule: Sendable, Equatable {
     package var holdTimeout: Duration?
     package var requestTimeout: Duration?
     package var retry: RetryRule?
+    package var maxConcurrency: Int?
 
     package init(
         method: String? = nil,
@@ -21,7 +22,8 @@ package struct RouteRule: Sendable, Equatable {
         memoryGB: Double? = nil,
         holdTimeout: Duration? = nil,
         requestTimeout: Duration? = nil,
-        retry: RetryRule? = nil
+        retry: RetryRule? = nil,
+        maxConcurrency: Int? = nil
     ) {
         self.method = method
         self.path = path
@@ -31,6 +33,7 @@ package struct RouteRule: Sendable, Equatable {
         self.holdTimeout = holdTimeout
         self.requestTimeout = requestTimeout
         self.retry = retry
+        self.maxConcurrency = maxConcurrency
     }
 }
 

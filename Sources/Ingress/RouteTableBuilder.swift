@@ -168,7 +168,8 @@ struct RouteTableBuilder {
                 stated?.requestTimeout,
                 defaults.requestTimeout
             ),
-            retry: setting(rules.firstValue(\.retry), stated?.retry, Setting(.idempotent, from: .default))
+            retry: setting(rules.firstValue(\.retry), stated?.retry, Setting(.idempotent, from: .default)),
+            maxConcurrency: concurrency(rules.firstValue(\.maxConcurrency), stated?.maxConcurrency)
         )
     }
 
@@ -176,6 +177,12 @@ struct RouteTableBuilder {
         if let rule { return Setting(rule, from: .configuration) }
         if let stated { return Setting(stated, from: .openapi) }
         return fallback
+    }
+
+    /// Without a default: there is no bound where nobody says one.
+    private func concurrency(_ rule: Int?, _ stated: Int?) -> Setting<Int?> {
+        if let rule { return Setting(rule, from: .configuration) }
+        return Setting(stated, from: stated == nil ? .default : .openapi)
     }
 
     private func needs(

@@ -232,7 +232,8 @@ struct DocumentReader {
 
 extension DocumentReader {
     private static let prefix = "x-neutrino-"
-    private static let extensions = ["resources", "hold-timeout", "request-timeout", "retry"].map { prefix + $0 }
+    private static let extensions = ["resources", "hold-timeout", "request-timeout", "retry", "max-concurrency"]
+        .map { prefix + $0 }
     private static let components = ["num_cpus", "num_gpus", "memory_gb"]
     /// A week.
     private static let longestTimeout = 604_800.0
@@ -253,6 +254,7 @@ extension DocumentReader {
                     throw problem(target, .value, "\(target.node.summary) is not accepted; one of \(accepted) is")
                 }
                 settings.retry = rule
+            case Self.extensions[4]: settings.maxConcurrency = try readConcurrency(target)
             default:
                 let known = Self.extensions.joined(separator: ", ")
                 warnings.append(
@@ -296,6 +298,15 @@ extension DocumentReader {
             throw problem(place, .value, "\(place.node.summary) is not accepted; seconds \(range) are")
         }
         return .seconds(seconds)
+    }
+
+    private func readConcurrency(_ place: Place) throws(OpenAPIError) -> Int {
+        let bounds = Route.concurrencyBounds
+        guard let number = place.node.number, let count = Int(exactly: number), bounds.contains(count) else {
+            let range = "\(bounds.lowerBound) to \(bounds.upperBound)"
+            throw problem(place, .value, "\(place.node.summary) is not accepted; a whole number from \(range) is")
+        }
+        return count
     }
 
     // MARK: Helpers

@@ -6,6 +6,7 @@ package import Core
 /// - `x-neutrino-resources: {num_cpus, num_gpus, memory_gb}`: numbers from 0 to 1,000,000, fractions allowed; one that is left out
 ///   comes from the path item, the document, or `DEFAULT_RESOURCES`.
 /// - `x-neutrino-hold-timeout`, `x-neutrino-request-timeout`: seconds, fractions allowed.
+/// - `x-neutrino-max-concurrency`: how many of its requests may be with pods at once, a whole number from 1 to 1,000,000.
 /// - `x-neutrino-retry`: `idempotent`, `always`, `idempotency-key` or `never`.
 ///
 /// Paths are matched as they are written. A path in `servers` (`https://api.example.org/v1`, or what FastAPI writes for
@@ -59,6 +60,7 @@ package struct OperationSettings: Hashable, Sendable {
     package var holdTimeout: Duration?
     package var requestTimeout: Duration?
     package var retry: RetryRule?
+    package var maxConcurrency: Int?
 
     package init() {}
 
@@ -71,6 +73,7 @@ package struct OperationSettings: Hashable, Sendable {
         settings.holdTimeout = holdTimeout ?? fallback.holdTimeout
         settings.requestTimeout = requestTimeout ?? fallback.requestTimeout
         settings.retry = retry ?? fallback.retry
+        settings.maxConcurrency = maxConcurrency ?? fallback.maxConcurrency
         return settings
     }
 }

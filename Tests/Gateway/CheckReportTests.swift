@@ -35,14 +35,15 @@ struct CheckReportTests {
 
     @Test("Routes are there with what they need, how long they wait, and where that comes from")
     func routes() throws {
-        let yaml = "routes: [{method: POST, path: /v1/train, needs: {num_gpus: 1}, hold_timeout: 90, retry: never}]"
+        let yaml =
+            "routes: [{method: POST, path: /v1/train, needs: {num_gpus: 1}, hold_timeout: 90, retry: never, max_concurrency: 2}]"
         let loaded = try load(["--config=g", "--request-timeout=60"], files: ["g": yaml])
         let lines = try report(loaded)
         let start = try #require(lines.firstIndex(of: "Routes"))
         #expect(
             lines[(start + 1)..<(start + 3)] == [
-                "  default         cpus=1, gpus=0, memory_gb=1 (default)        hold 30 (default)        request 60 (configuration)  retry idempotent (default)",
-                "  POST /v1/train  cpus=1, gpus=1, memory_gb=1 (configuration)  hold 90 (configuration)  request 60 (configuration)  retry never (configuration)",
+                "  default         cpus=1, gpus=0, memory_gb=1 (default)        hold 30 (default)        request 60 (configuration)  retry idempotent (default)   at once any (default)",
+                "  POST /v1/train  cpus=1, gpus=1, memory_gb=1 (configuration)  hold 90 (configuration)  request 60 (configuration)  retry never (configuration)  at once 2 (configuration)",
             ]
         )
     }

@@ -170,6 +170,7 @@ struct RouteRuleTests {
                 hold_timeout: 90s
                 request_timeout: 600
                 retry: idempotency-key
+                max_concurrency: 4
               - {method: "*", path: /v1/any, needs: {num_gpus: 0}}
               - {path: /}
             """
@@ -181,8 +182,9 @@ struct RouteRuleTests {
         #expect(routes[0].holdTimeout == .seconds(90))
         #expect(routes[0].requestTimeout == .seconds(600))
         #expect(routes[0].retry == .idempotencyKey)
+        #expect(routes[0].maxConcurrency == 4)
         #expect(routes[1].method == nil && routes[1].gpus == 0 && routes[1].cpus == nil)
-        #expect(routes[2].holdTimeout == nil && routes[2].retry == nil)
+        #expect(routes[2].holdTimeout == nil && routes[2].retry == nil && routes[2].maxConcurrency == nil)
     }
 
     @Test(
@@ -194,7 +196,7 @@ struct RouteRuleTests {
             ),
             (
                 "routes: [3]",
-                "routes[0]: a mapping is expected (from file:g.yaml:1); accepted: method, path, needs, hold_timeout, request_timeout, retry"
+                "routes[0]: a mapping is expected (from file:g.yaml:1); accepted: method, path, needs, hold_timeout, request_timeout, retry, max_concurrency"
             ),
             (
                 "routes:\n- {path: /a}\n- {method: GET}",
@@ -223,6 +225,10 @@ struct RouteRuleTests {
             (
                 "routes: [{path: /a, hold_timeout: soon}]",
                 "routes[0].hold_timeout: \"soon\" is not accepted (from file:g.yaml:1); accepted: seconds, or a number with ms, s, m, h or d; from 0 to 24h"
+            ),
+            (
+                "routes: [{path: /a, max_concurrency: 0}]",
+                "routes[0].max_concurrency: \"0\" is not accepted (from file:g.yaml:1); accepted: a whole number from 1 to 1000000"
             ),
             (
                 "routes: [{path: /a, retry: maybe}]",

@@ -15,10 +15,12 @@ struct RouteBookTests {
             post:
               x-neutrino-resources: {num_cpus: 2, num_gpus: 1, memory_gb: 16}
               x-neutrino-hold-timeout: 5
+              x-neutrino-max-concurrency: 3
             get: {}
           /v1/infer/fast:
             post:
               x-neutrino-retry: always
+              x-neutrino-max-concurrency: 7
         """
 
     private func table(_ rules: [RouteRule], _ defaults: RouteDefaults = RouteDefaults()) throws -> RouteTable {
@@ -57,7 +59,13 @@ struct RouteBookTests {
         defaults.holdTimeout = Setting(.seconds(44), from: .configuration)
         let table = try table(
             [
-                RouteRule(method: "POST", path: "/v1/infer/{anything}", gpus: 2, requestTimeout: .seconds(9)),
+                RouteRule(
+                    method: "POST",
+                    path: "/v1/infer/{anything}",
+                    gpus: 2,
+                    requestTimeout: .seconds(9),
+                    maxConcurrency: 2
+                ),
                 RouteRule(path: "/v1/infer/{m}", memoryGB: 0.5, holdTimeout: .seconds(6), retry: .never),
             ],
             defaults
@@ -69,15 +77,18 @@ struct RouteBookTests {
         #expect(infer.holdTimeout == Setting(.seconds(6), from: .configuration))
         #expect(infer.requestTimeout == Setting(.seconds(9), from: .configuration))
         #expect(infer.retry == Setting(.never, from: .configuration))
+        #expect(infer.maxConcurrency == Setting(2, from: .configuration))
 
         let fast = table.route(for: ByteBuffer(string: "/v1/infer/fast"), .post)
         #expect(fast.retry == Setting(.always, from: .openapi))
+        #expect(fast.maxConcurrency == Setting(7, from: .openapi))
         #expect(fast.needs == defaults.needs)
         #expect(fast.needsSource == .default)
         #expect(fast.holdTimeout == Setting(.seconds(44), from: .configuration))
 
         let general = table.route(for: ByteBuffer(string: "/v1/infer/x"), .delete)
         #expect(general.id == "* /v1/infer/{m}")
+        #expect(general.maxConcurrency == Setting(nil, from: .default))
         #expect(general.needs == ResourceVector(cpus: 1000, gpus: 0, memory: 500))
         #expect(table.default.id == "default")
         #expect(table.default.key == 0)

@@ -8,6 +8,7 @@ struct OpenAPIDocumentTests {
         openapi: 3.1.0
         info: {title: Inference, version: "1"}
         x-neutrino-hold-timeout: 20
+        x-neutrino-max-concurrency: 9
         x-small: &small {num_cpus: 0.5, memory_gb: 1}
         paths:
           /v1/infer/{model}:
@@ -16,6 +17,7 @@ struct OpenAPIDocumentTests {
               operationId: infer
               x-neutrino-resources: {num_cpus: 2, num_gpus: 1, memory_gb: 16.0004}
               x-neutrino-request-timeout: 2.5
+              x-neutrino-max-concurrency: 1
             get:
               x-neutrino-resources:
                 <<: *small
@@ -65,9 +67,11 @@ struct OpenAPIDocumentTests {
         #expect(infer.settings.holdTimeout == .seconds(20))
         #expect(infer.settings.requestTimeout == .milliseconds(2500))
         #expect(infer.settings.retry == .idempotencyKey)
-        #expect(infer.line == 9)
+        #expect(infer.settings.maxConcurrency == 1)
+        #expect(infer.line == 10)
         let embed = try operation(document, .put, "/v1/embed")
         #expect(embed.settings.needs == StatedNeeds(gpus: 1000))
+        #expect(embed.settings.maxConcurrency == 9)
         #expect(embed.operationID == nil)
     }
 
@@ -173,6 +177,10 @@ struct OpenAPIDocumentTests {
                 "soon is not accepted; seconds from 0 up to 604800 are"
             ),
             (head + "  /a: {x-neutrino-request-timeout: 0}\n", .value, "seconds over 0 and up to 604800 are"),
+            (
+                head + "  /a: {get: {x-neutrino-max-concurrency: 1.5}}\n", .value,
+                "1.5 is not accepted; a whole number from 1 to 1000000 is"
+            ),
             (
                 head + "  /a: {get: {x-neutrino-retry: sometimes}}\n", .value,
                 "sometimes is not accepted; one of idempotent, always, idempotency-key, never is"

@@ -56,6 +56,7 @@ struct CheckReport {
             "hold \(setting(route.holdTimeout, DurationText.format))",
             "request \(setting(route.requestTimeout, DurationText.format))",
             "retry \(setting(route.retry, \.rawValue))",
+            "at once \(setting(route.maxConcurrency) { $0.map(String.init) ?? "any" })",
         ]
     }
 

@@ -14,7 +14,7 @@ struct RouteRuleReader {
         self.path = path
     }
 
-    static let fields = ["method", "path", "needs", "hold_timeout", "request_timeout", "retry"]
+    static let fields = ["method", "path", "needs", "hold_timeout", "request_timeout", "retry", "max_concurrency"]
     static let needs = ["num_cpus", "num_gpus", "memory_gb"]
 
     /// nil where there was a problem.
@@ -32,6 +32,8 @@ struct RouteRuleReader {
             case "hold_timeout": rule.holdTimeout = duration(value, "hold_timeout", .zero)
             case "request_timeout": rule.requestTimeout = duration(value, "request_timeout", .milliseconds(100))
             case "retry": rule.retry = retry(value)
+            case "max_concurrency":
+                rule.maxConcurrency = parsed(value, "max_concurrency", .integer(in: Route.concurrencyBounds))
             case let name: unknown(name, among: Self.fields, prefix: "", at: key)
             }
         }
