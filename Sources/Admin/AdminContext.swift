@@ -1,6 +1,7 @@
 import Hummingbird
 import Logging
 import NIOCore
+import Queue
 
 /// What a caller may do.
 enum AdminRole: String, Sendable {
@@ -22,6 +23,8 @@ struct AdminContext: RequestContext {
     var admission = Admission()
 
     var role: AdminRole { admission.role }
+    /// Who asks, as the list of changes names it.
+    var author: ChangeAuthor { ChangeAuthor(name: admission.by.rawValue, client: caller.address) }
 
     /// Of the JSON that changes something.
     var maxUploadSize: Int { 1024 * 1024 }

@@ -1,6 +1,7 @@
 import HTTPTypes
 import Hummingbird
 import Logging
+import Queue
 
 /// An answer that tells of a problem (RFC 9457).
 struct AdminProblem: Error, ResponseGenerator {
@@ -18,7 +19,16 @@ struct AdminProblem: Error, ResponseGenerator {
     }
 
     static func badRequest(_ detail: String) -> AdminProblem { AdminProblem(.badRequest, "bad_request", detail) }
+    /// - Parameter accepted: In words.
+    static func badParameter(_ name: String, _ value: some StringProtocol, _ accepted: String) -> AdminProblem {
+        .badRequest("`\(name)` is \(String(value).prefix(100).debugDescription); accepted: \(accepted)")
+    }
+
     static func notFound(_ detail: String) -> AdminProblem { AdminProblem(.notFound, "not_found", detail) }
+
+    static func noRoute(_ id: String) -> AdminProblem {
+        .notFound("there is no route \(id.prefix(200).debugDescription); GET /admin/api/routes lists them")
+    }
 
     func response(from request: Request, context: some RequestContext) throws -> Response {
         var response = try JSON.response(
@@ -59,6 +69,13 @@ struct ProblemMiddleware: RouterMiddleware {
             }
             let reason = error.status.reasonPhrase.lowercased().replacing(" ", with: "_")
             return try AdminProblem(error.status, reason, detail).response(from: request, context: context)
+        } catch let error as QueueError where error.isPassing {
+            context.logger.warning(
+                "An admin call found the database unable",
+                metadata: ["error": "\(error)", "path": "\(request.uri.path)"]
+            )
+            return try AdminProblem(.serviceUnavailable, "storage_unavailable", error.message)
+                .response(from: request, context: context)
         } catch {
             context.logger.error(
                 "An admin call failed",
@@ -70,6 +87,16 @@ struct ProblemMiddleware: RouterMiddleware {
                 "the call failed; the gateway's log says why"
             )
             .response(from: request, context: context)
+        }
+    }
+}
+
+extension QueueError {
+    /// Whether the call may work when it is made again.
+    fileprivate var isPassing: Bool {
+        switch code {
+        case .timeout, .storage, .closed: true
+        default: false
         }
     }
 }

@@ -50,11 +50,13 @@ package struct AdminServer: Service {
     /// What `/ready` answers.
     package struct Readiness: Sendable {
         package var isReady: Bool
+        package var isDraining: Bool
         /// JSON.
         package var body: String
 
-        package init(isReady: Bool, body: String) {
+        package init(isReady: Bool, isDraining: Bool, body: String) {
             self.isReady = isReady
+            self.isDraining = isDraining
             self.body = body
         }
     }
@@ -152,11 +154,14 @@ package struct AdminServer: Service {
         MetricsCalls(registry: subjects.metrics).add(to: router)
         PageCalls().add(to: router)
         let api = router.group("/admin/api")
-        QueueCalls(subjects: subjects).add(to: api)
-        RouteCalls(subjects: subjects, logger: logger).add(to: api)
-        RequestCalls(subjects: subjects, logger: logger).add(to: api)
-        ReplayCalls(subjects: subjects, logger: logger).add(to: api)
-        StorageCalls(subjects: subjects, logger: logger).add(to: api)
+        let operators = Operators(subjects: subjects, logger: logger)
+        QueueCalls(subjects: subjects, operators: operators).add(to: api)
+        PodCalls(subjects: subjects, operators: operators).add(to: api)
+        RouteCalls(subjects: subjects, operators: operators).add(to: api)
+        RequestCalls(subjects: subjects, operators: operators).add(to: api)
+        ChangeCalls(subjects: subjects).add(to: api)
+        ReplayCalls(subjects: subjects, operators: operators).add(to: api)
+        StorageCalls(subjects: subjects, operators: operators).add(to: api)
         return router
     }
 }

@@ -74,16 +74,25 @@ package enum JSON {
 
     private static func explain(_ error: DecodingError) -> String {
         func place(_ context: DecodingError.Context) -> String {
-            let path = context.codingPath.map(\.stringValue).joined(separator: ".")
+            let path = context.codingPath.map { AnyKey.written($0.stringValue) }.joined(separator: ".")
             return path.isEmpty ? "the body" : "`\(path)`"
         }
         switch error {
-        case .typeMismatch(let type, let context):
-            return "\(place(context)) is not of the kind that is accepted: \(type)"
+        case .typeMismatch(let type, let context): return "\(place(context)) must be \(name(of: type))"
         case .valueNotFound(_, let context): return "\(place(context)) must not be null"
-        case .keyNotFound(let key, _): return "`\(key.stringValue)` is missing"
+        case .keyNotFound(let key, _): return "`\(AnyKey.written(key.stringValue))` is missing"
         case .dataCorrupted(let context): return "\(place(context)) is not valid: \(context.debugDescription)"
         @unknown default: return "the body cannot be read"
+        }
+    }
+
+    private static func name(of type: any Any.Type) -> String {
+        switch type {
+        case is String.Type: "a text"
+        case is Bool.Type: "true or false"
+        case is any Numeric.Type: "a number"
+        case is any RandomAccessCollection.Type: "a list"
+        default: "an object"
         }
     }
 }

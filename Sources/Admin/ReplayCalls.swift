@@ -3,13 +3,12 @@ import Dispatcher
 import Foundation
 import HTTPTypes
 import Hummingbird
-import Logging
 import Queue
 
 /// `/admin/api/replays`: many requests sent again, in the background.
 struct ReplayCalls: Sendable {
     let subjects: AdminServer.Subjects
-    let logger: Logger
+    let operators: Operators
 
     private static let fastest = 10_000.0
     private static let slowest = 0.01
@@ -20,7 +19,7 @@ struct ReplayCalls: Sendable {
             try JSON.response(ReplayJobsPayload(try await subjects.replays.reports()))
         }
         api.post("/replays") { request, context in
-            try await begin(JSON.body(ReplayJobOrder.self, of: request, context: context))
+            try await begin(JSON.body(ReplayJobOrder.self, of: request, context: context), by: context.author)
         }
         api.get("/replays/{id}") { _, context in
             let id = try id(context)
@@ -28,17 +27,17 @@ struct ReplayCalls: Sendable {
         }
         api.post("/replays/{id}/pause") { _, context in
             let id = try id(context)
-            return try await changed("paused") { try await subjects.replays.pause(id) }
+            return try await changed("paused", by: context.author) { try await subjects.replays.pause(id) }
         }
         api.post("/replays/{id}/resume") { request, context in
             let id = try id(context)
             let order = try await JSON.body(ReplayResumption.self, of: request, context: context)
             let edits = try order.headers.map(edits)
-            return try await changed("resumed") { try await subjects.replays.resume(id, edits: edits) }
+            return try await changed("resumed", by: context.author) { try await subjects.replays.resume(id, edits: edits) }
         }
         api.delete("/replays/{id}") { _, context in
             let id = try id(context)
-            return try await changed("cancelled") { try await subjects.replays.cancel(id) }
+            return try await changed("cancelled", by: context.author) { try await subjects.replays.cancel(id) }
         }
     }
 
@@ -56,7 +55,7 @@ struct ReplayCalls: Sendable {
 
     // MARK: Making one
 
-    private func begin(_ order: ReplayJobOrder) async throws -> Response {
+    private func begin(_ order: ReplayJobOrder, by author: ChangeAuthor) async throws -> Response {
         let filter = try order.filter.filter()
         let edits = try edits(order.headers ?? [:])
         let rate = order.rate ?? 10
@@ -89,10 +88,7 @@ struct ReplayCalls: Sendable {
             isMatchingComplete: census.isComplete
         )
         let report = try await told { try await subjects.replays.create(draft, edits: edits) }
-        logger.notice(
-            "An operator began a replay job",
-            metadata: ["job": "\(report.job.id)", "matching": "\(census.matching)", "rate": "\(rate)"]
-        )
+        await operators.record(ChangeRecord(.replayJob, of: "\(report.job.id)", to: "created"), by: author)
         var response = try JSON.response(ReplayJobPayload(report), status: .accepted)
         response.headers[.location] = "/admin/api/replays/\(report.job.id)"
         return response
@@ -100,9 +96,13 @@ struct ReplayCalls: Sendable {
 
     // MARK: Changing one
 
-    private func changed(_ how: String, _ change: () async throws -> ReplayReport) async throws -> Response {
+    private func changed(
+        _ how: String,
+        by author: ChangeAuthor,
+        _ change: () async throws -> ReplayReport
+    ) async throws -> Response {
         let report = try await told(change)
-        logger.notice("An operator changed a replay job", metadata: ["job": "\(report.job.id)", "change": "\(how)"])
+        await operators.record(ChangeRecord(.replayJob, of: "\(report.job.id)", to: how), by: author)
         return try JSON.response(ReplayJobPayload(report))
     }
 

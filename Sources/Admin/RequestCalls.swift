@@ -3,13 +3,12 @@ import Dispatcher
 import Foundation
 import HTTPTypes
 import Hummingbird
-import Logging
 import Queue
 
 /// `GET /admin/api/requests`, `/requests/{id}`, `POST …/replay`, `DELETE`: the request log.
 struct RequestCalls: Sendable {
     let subjects: AdminServer.Subjects
-    let logger: Logger
+    let operators: Operators
 
     func add(to api: RouterGroup<AdminContext>) {
         api.get("/requests") { request, _ in
@@ -31,7 +30,7 @@ struct RequestCalls: Sendable {
                     "request \(id) does not wait (any more); only one that waits can be cancelled"
                 )
             }
-            logger.notice("An operator cancelled a request", metadata: ["request.id": "\(id)"])
+            await operators.record(ChangeRecord(.cancel, of: "\(id)"), by: context.author)
             return Response(status: .noContent)
         }
         api.post("/requests/{id}/replay") { request, context in
@@ -40,6 +39,7 @@ struct RequestCalls: Sendable {
             let order = try await JSON.body(ReplayOrder.self, of: request, context: context, limit: limit)
             guard let source = try await subjects.log.replaySource(try id(context)) else { throw try unknown(context) }
             let new = try await replay(source, order)
+            await operators.record(ChangeRecord(.replay, of: "\(source.id)", to: "\(new)"), by: context.author)
             var response = try JSON.response(ReplayPayload(id: "\(new)", replayOf: "\(source.id)"), status: .accepted)
             response.headers[.location] = "/admin/api/requests/\(new)"
             return response
@@ -69,12 +69,7 @@ struct RequestCalls: Sendable {
             if let refusal = ReplayRule.refusal(of: source.facts, edits: edits, isConfirmed: isConfirmed) {
                 throw refusal
             }
-            let id = try await subjects.replayer.replay(source, edits: edits)
-            logger.notice(
-                "An operator replayed a request",
-                metadata: ["request.id": "\(id)", "replay_of": "\(source.id)"]
-            )
-            return id
+            return try await subjects.replayer.replay(source, edits: edits)
         } catch let refusal as ReplayRefusal {
             throw AdminProblem(refused: refusal)
         } catch let error as ReplayError {

@@ -28,11 +28,7 @@ struct RequestQuery {
             case "replay_of": filter.replayOf = try Self.id(value, String(name))
             case "replay_job": filter.replayJob = try Self.job(value, String(name))
             case "before": before = try Self.id(value, String(name))
-            case "limit":
-                guard let number = Int(value), (1...Self.longestPage).contains(number) else {
-                    throw Self.bad("limit", value, "1 to \(Self.longestPage)")
-                }
-                limit = number
+            case "limit": limit = try Self.limit(value)
             default:
                 throw AdminProblem.badRequest(
                     """
@@ -45,34 +41,38 @@ struct RequestQuery {
     }
 
     static func id(_ text: String, _ name: String) throws -> Core.RequestID {
-        guard let id = Core.RequestID(text) else { throw bad(name, text, "a request id") }
+        guard let id = Core.RequestID(text) else { throw AdminProblem.badParameter(name, text, "a request id") }
         return id
     }
 
     static func job(_ text: String, _ name: String) throws -> ReplayJobID {
-        guard let id = ReplayJobID(text) else { throw bad(name, text, "the id of a replay job") }
+        guard let id = ReplayJobID(text) else { throw AdminProblem.badParameter(name, text, "the id of a replay job") }
         return id
     }
 
     static func text(_ text: String) throws -> String? {
-        guard text.utf8.count <= 256 else { throw bad("text", text, "at most 256 bytes") }
+        guard text.utf8.count <= 256 else { throw AdminProblem.badParameter("text", text, "at most 256 bytes") }
         return text.isEmpty ? nil : text
     }
 
-    private static func bad(_ name: String, _ value: String, _ accepted: String) -> AdminProblem {
-        .badRequest("`\(name)` is \(value.prefix(100).debugDescription); accepted: \(accepted)")
+    /// 1 … ``longestPage``.
+    static func limit(_ value: some StringProtocol) throws -> Int {
+        guard let number = Int(value), (1...longestPage).contains(number) else {
+            throw AdminProblem.badParameter("limit", value, "1 to \(longestPage)")
+        }
+        return number
     }
 
     static func state(_ name: String) throws -> RequestState {
         guard let state = RequestState(name: name) else {
-            throw bad("state", name, RequestState.allCases.map(\.name).joined(separator: ", "))
+            throw AdminProblem.badParameter("state", name, RequestState.allCases.map(\.name).joined(separator: ", "))
         }
         return state
     }
 
     static func reason(_ name: String) throws -> EndReason {
         guard let reason = EndReason(rawValue: name) else {
-            throw bad("reason", name, EndReason.allCases.map(\.rawValue).joined(separator: ", "))
+            throw AdminProblem.badParameter("reason", name, EndReason.allCases.map(\.rawValue).joined(separator: ", "))
         }
         return reason
     }
@@ -88,7 +88,7 @@ struct RequestQuery {
         guard bounds.count <= 2, let low = bounds.first ?? nil, let high = bounds.last ?? nil, low <= high,
             (100...999).contains(low),
             high <= 999
-        else { throw bad("status", text, "503, 5xx or 500-599") }
+        else { throw AdminProblem.badParameter("status", text, "503, 5xx or 500-599") }
         return low...high
     }
 
@@ -98,6 +98,6 @@ struct RequestQuery {
         for style in [Date.ISO8601FormatStyle(includingFractionalSeconds: true), Date.ISO8601FormatStyle()] {
             if let date = try? style.parse(text) { return Int64((date.timeIntervalSince1970 * 1000).rounded()) }
         }
-        throw bad(name, text, "2026-01-31T12:00:00Z, or milliseconds since 1970")
+        throw AdminProblem.badParameter(name, text, "2026-01-31T12:00:00Z, or milliseconds since 1970")
     }
 }

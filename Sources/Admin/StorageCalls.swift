@@ -2,7 +2,6 @@ import Core
 import Foundation
 import HTTPTypes
 import Hummingbird
-import Logging
 import NIOCore
 import Queue
 import ServiceLifecycle
@@ -10,24 +9,24 @@ import ServiceLifecycle
 /// `POST /admin/api/purge` and `GET /admin/api/backup`: what is kept, removed by filter or taken away as a copy.
 struct StorageCalls: Sendable {
     let subjects: AdminServer.Subjects
-    let logger: Logger
+    let operators: Operators
 
     func add(to api: RouterGroup<AdminContext>) {
         api.post("/purge") { request, context in
             let order = try await JSON.body(PurgeOrder.self, of: request, context: context)
-            return try await purge(order)
+            return try await purge(order, by: context.author)
         }
         api.get("/backup") { _, context in
             guard context.role == .full else {
                 throw AdminProblem(.forbidden, "forbidden", "a backup holds bodies, which this token may not see")
             }
-            return try await backup()
+            return try await backup(by: context.author)
         }
     }
 
     // MARK: Purge
 
-    private func purge(_ order: PurgeOrder) async throws -> Response {
+    private func purge(_ order: PurgeOrder, by author: ChangeAuthor) async throws -> Response {
         let filter = try order.filter.filter()
         if let open = filter.states.first(where: { !$0.isTerminal }) {
             throw AdminProblem.badRequest("`state` has \(open.name); only requests that have ended are removed")
@@ -38,16 +37,13 @@ struct StorageCalls: Sendable {
         }
         // A long one must hold up no shutdown, nor go on for a caller that is gone.
         let report = try await subjects.queue.purge(selection) { !Task.isShuttingDownGracefully && !Task.isCancelled }
-        logger.notice(
-            "An operator removed requests",
-            metadata: ["removed": "\(report.removed)", "complete": "\(report.isComplete)"]
-        )
+        await operators.record(ChangeRecord(.purge, of: nil, to: "\(report.removed) removed"), by: author)
         return try JSON.response(PurgePayload(report))
     }
 
     // MARK: Backup
 
-    private func backup() async throws -> Response {
+    private func backup(by author: ChangeAuthor) async throws -> Response {
         let backup: DatabaseBackup
         do {
             backup = try await cancelWhenGracefulShutdown { try await subjects.queue.backup() }
@@ -59,7 +55,7 @@ struct StorageCalls: Sendable {
         } catch is CancellationError {
             throw AdminProblem(.serviceUnavailable, "draining", "the gateway is shutting down")
         }
-        logger.notice("An operator takes a backup", metadata: ["bytes": "\(backup.byteCount)"])
+        await operators.record(ChangeRecord(.backup, of: nil, to: "\(backup.byteCount) bytes"), by: author)
         return Response(
             status: .ok,
             headers: [

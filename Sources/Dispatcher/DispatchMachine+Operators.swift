@@ -1,6 +1,6 @@
 package import Core
 package import NIOCore
-import Queue
+package import Queue
 
 /// What operators and a changed configuration do.
 extension DispatchMachine {
@@ -10,8 +10,21 @@ extension DispatchMachine {
             know(route)
             self.routes[route.key].route = route
             setHold(route.key)
+            boundChanged(route.key, now: now)
         }
         settle(now)
+    }
+
+    /// What operators set, as it is now: also for those waiting. What is in force already stays untouched.
+    package mutating func adopt(_ controls: OperatorControls, now: NIODeadline) {
+        if controls.isPaused { pause(now: now) }
+        for key in routes.indices {
+            let id = routes[key].route.id
+            setHoldTimeout(routeKey: key, controls.holdTimeouts[id], now: now)
+            setMaxConcurrency(routeKey: key, controls.maxConcurrency[id], now: now)
+            setPaused(routeKey: key, controls.pausedRoutes.contains(id), now: now)
+        }
+        if !controls.isPaused { resume(now: now) }
     }
 
     /// An operator's hold timeout, also for those waiting; nil gives the configured one back.
@@ -25,22 +38,26 @@ extension DispatchMachine {
         return true
     }
 
-    /// The operator's hold timeout of a route, where there is one.
-    package func holdTimeoutOverride(routeKey: Int) -> Duration? {
-        routes.indices.contains(routeKey) ? routes[routeKey].holdOverride : nil
-    }
-
-    /// How many requests of a route may be with pods at once; nil for no bound.
+    /// An operator's bound on how many requests of a route may be with pods at once; nil gives the configured one back.
     /// - Returns: Whether there is such a route.
     @discardableResult
     package mutating func setMaxConcurrency(routeKey: Int, _ bound: Int?, now: NIODeadline) -> Bool {
         guard routes.indices.contains(routeKey) else { return false }
-        routes[routeKey].maxConcurrency = bound ?? .max
-        if routes[routeKey].isFull {
-            unreserveRoute(routeKey, now: now)
-        } else {
-            offerPods(toRoute: routeKey, now: now)
-        }
+        routes[routeKey].concurrencyOverride = bound
+        boundChanged(routeKey, now: now)
+        settle(now)
+        return true
+    }
+
+    /// Nothing of this route is dispatched; holding and its timeouts go on, and what pods have already ends as usual.
+    /// - Returns: Whether there is such a route.
+    @discardableResult
+    package mutating func setPaused(routeKey: Int, _ isPaused: Bool, now: NIODeadline) -> Bool {
+        guard routes.indices.contains(routeKey) else { return false }
+        guard routes[routeKey].isPaused != isPaused else { return true }
+        routes[routeKey].isPaused = isPaused
+        boundChanged(routeKey, now: now)
+        if !isPaused { lines.forEach(ofRoute: routeKey) { wantPods(for: lines[$0].needs, now: now) } }
         settle(now)
         return true
     }
@@ -103,6 +120,18 @@ extension DispatchMachine {
         guard hold != routes[routeKey].hold else { return }
         routes[routeKey].hold = hold
         renewDeadlines(routeKey: routeKey)
+    }
+
+    /// Works out how many of a route may be with pods, and uses what that gives, or gives up what it takes.
+    private mutating func boundChanged(_ routeKey: Int, now: NIODeadline) {
+        let bound = routes[routeKey].isPaused ? 0 : routes[routeKey].maxConcurrency ?? .max
+        guard bound != routes[routeKey].mostLeased else { return }
+        routes[routeKey].mostLeased = bound
+        if routes[routeKey].isFull {
+            unreserveRoute(routeKey, now: now)
+        } else {
+            offerPods(toRoute: routeKey, now: now)
+        }
     }
 
     private mutating func change(_ key: Int, now: NIODeadline, _ body: (inout PodRecord) -> Void) -> Bool {

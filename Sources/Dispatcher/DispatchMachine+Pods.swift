@@ -139,7 +139,10 @@ extension DispatchMachine {
         guard !pods[slot].isGone, !pods[slot].isDraining, !isPaused else { return false }
         if pods[slot].ledger.receivedAt == nil { return lines.count > 0 }
         let largest = pods.glance(slot).largest
-        return lines.active.contains { lines[Int($0)].needs.fits(in: largest) }
+        return lines.active.contains {
+            let line = lines[Int($0)]
+            return line.needs.fits(in: largest) && !routes[line.routeKey].isPaused
+        }
     }
 
     /// Someone begins to wait: the pods that could hold it are polled faster, and at once where that could show room.

@@ -15,18 +15,25 @@ package struct DispatchMachine {
         var route: Route
         /// An operator's.
         var holdOverride: Duration?
+        var concurrencyOverride: Int?
+        var isPaused = false
         var hold: TimeAmount
-        var maxConcurrency = Int.max
+        /// How many may be with pods: the bound that is in force, 0 while it is paused.
+        var mostLeased = Int.max
         var leased = 0
         var rate = DispatchRate()
 
         init(_ route: Route) {
             self.route = route
             hold = TimeAmount(clamping: route.holdTimeout.value)
+            mostLeased = route.maxConcurrency.value ?? .max
         }
 
         /// As many are with pods as may be.
-        var isFull: Bool { leased >= maxConcurrency }
+        var isFull: Bool { leased >= mostLeased }
+        /// The bound that is in force; nil for none.
+        var maxConcurrency: Int? { concurrencyOverride ?? route.maxConcurrency.value }
+        var hasOperatorSetting: Bool { holdOverride != nil || concurrencyOverride != nil || isPaused }
     }
 
     /// Stands for no bound on a hold, with room for arithmetic.
@@ -187,7 +194,7 @@ package struct DispatchMachine {
         deadlines.set(slot, to: deadline(of: requests[slot]))
         guard isHead else { return }
         headChanged(line, now: now)
-        if lines[line].count == 1 { wantPods(for: lines[line].needs, now: now) }
+        if lines[line].count == 1, !routes[lines[line].routeKey].isPaused { wantPods(for: lines[line].needs, now: now) }
     }
 
     /// Takes a waiting request out of its line, and gives back what was reserved for it.

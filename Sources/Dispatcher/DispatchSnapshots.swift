@@ -10,6 +10,18 @@ package struct QueueSnapshot: Sendable {
         package var oldestAge = TimeAmount.zero
     }
 
+    /// One route.
+    package struct Route: Sendable {
+        package var id: String
+        package var depth = Depth()
+        /// With pods now.
+        package var dispatched: Int
+        package var isPaused: Bool
+        /// In force; nil for none.
+        package var maxConcurrency: Int?
+        package var hasOperatorSetting: Bool
+    }
+
     /// One line: the requests of a route, a priority and the same needs.
     package struct Line: Sendable {
         package var routeID: String
@@ -29,8 +41,8 @@ package struct QueueSnapshot: Sendable {
     }
 
     package var total = Depth()
-    /// By route id.
-    package var routes: [String: Depth] = [:]
+    /// All that there were since the start, in the order of their keys.
+    package var routes: [Route] = []
     /// By what the first of each line lacks: `gpus`, `workers`, … (``WaitReason/name``).
     package var lacking: [String: Depth] = [:]
     package var lines: [Line] = []
@@ -59,7 +71,10 @@ package struct PodSnapshot: Sendable {
     package var isHealthy: Bool
     package var failedPolls: Int
     package var pollProblem: String?
+    /// By discovery or by an operator.
     package var isDraining: Bool
+    /// By an operator.
+    package var isDrained: Bool
     /// Gone from discovery, finishing what it has.
     package var isGone: Bool
     package var isRoutable: Bool
@@ -99,17 +114,17 @@ extension DispatchMachine {
         snapshot.isPaused = isPaused
         snapshot.isDraining = isDraining
         snapshot.dispatched = leasedCount
+        var depths: [Int: QueueSnapshot.Depth] = [:]
         for index in lines.active.map({ Int($0) }).sorted(by: { lines[$0].precedes(lines[$1]) }) {
             let line = lines[index]
-            let routeID = routes[line.routeKey].route.id
             let why = whyWaiting(index)
             let depth = QueueSnapshot.Depth(count: line.count, oldestAge: now - line.headArrivedAt)
             snapshot.total.add(depth)
-            snapshot.routes[routeID, default: .init()].add(depth)
+            depths[line.routeKey, default: .init()].add(depth)
             snapshot.lacking[why.name, default: .init()].add(depth)
             snapshot.lines.append(
                 QueueSnapshot.Line(
-                    routeID: routeID,
+                    routeID: routes[line.routeKey].route.id,
                     priority: line.priority,
                     needs: line.needs,
                     depth: depth,
@@ -121,12 +136,28 @@ extension DispatchMachine {
                 )
             )
         }
+        snapshot.routes = routes.indices.map { key in
+            QueueSnapshot.Route(
+                id: routes[key].route.id,
+                depth: depths[key] ?? .init(),
+                dispatched: routes[key].leased,
+                isPaused: routes[key].isPaused,
+                maxConcurrency: routes[key].maxConcurrency,
+                hasOperatorSetting: routes[key].hasOperatorSetting
+            )
+        }
         return snapshot
     }
 
     /// Every pod, those that are gone and still finish something included, in the order in which they were found.
     package func podSnapshots(now: NIODeadline) -> [PodSnapshot] {
         pods.indices.map { podSnapshot($0, now: now) }.sorted { $0.pod.key < $1.pod.key }
+    }
+
+    /// One pod by its id; the one that is there, where another of the same id is gone and still finishes something.
+    package func podSnapshot(id: String, now: NIODeadline) -> PodSnapshot? {
+        let slots = pods.indices.filter { pods[$0].pod.id == id }
+        return (slots.first { !pods[$0].isGone } ?? slots.first).map { podSnapshot($0, now: now) }
     }
 
     private func podSnapshot(_ slot: Int, now: NIODeadline) -> PodSnapshot {
@@ -148,6 +179,7 @@ extension DispatchMachine {
             failedPolls: record.failedPolls,
             pollProblem: record.pollProblem,
             isDraining: record.isDraining,
+            isDrained: record.isDrained,
             isGone: record.isGone,
             isRoutable: pods.glance(slot).isRoutable,
             breaker: record.breaker.name,

@@ -32,15 +32,13 @@ package actor RequestDispatcher {
 
     /// - Parameters:
     ///   - eventLoop: Whose thread decides; one of those that serve clients.
-    ///   - routes: The routes as configured; later ones come by ``routesChanged(_:)``.
-    ///   - holdTimeouts: Operators' hold timeouts by route key, as kept in the database.
+    ///   - routes: The routes as configured; later ones, and what operators set, come by ``routesChanged(_:controls:)``.
     ///   - tracer: Makes spans of requests; nil for none.
     package init(
         eventLoop: any EventLoop,
         configuration: DispatchConfiguration,
         exchangeConfiguration: ExchangeConfiguration,
         routes: [Route],
-        holdTimeouts: [Int: Duration],
         journal: any RequestJournal,
         transport: any PodTransport,
         polling: any PodPolling,
@@ -53,11 +51,7 @@ package actor RequestDispatcher {
         self.transport = transport
         self.polling = polling
         self.tracer = tracer
-        var machine = DispatchMachine(configuration: configuration, routes: routes)
-        for (key, timeout) in holdTimeouts {
-            machine.setHoldTimeout(routeKey: key, timeout, now: .now())
-        }
-        self.machine = machine
+        machine = DispatchMachine(configuration: configuration, routes: routes)
     }
 }
 
@@ -251,19 +245,37 @@ extension RequestDispatcher: PodObserver {
 // MARK: - Operators
 
 extension RequestDispatcher {
-    package func routesChanged(_ routes: [Route]) {
+    /// The routes as they are now configured, with what operators set over them: a route may be new to this process and still
+    /// have such a value.
+    /// - Parameter controls: See ``controlsChanged(_:)``.
+    package func routesChanged(_ routes: [Route], controls: @Sendable () -> OperatorControls) {
         machine.routesChanged(routes, now: .now())
+        machine.adopt(controls(), now: .now())
         settle()
     }
 
-    /// An operator's hold timeout of a route, at once and for those waiting too; nil gives the configured one back.
-    package func setHoldTimeout(_ timeout: Duration?, routeKey: Int) {
-        machine.setHoldTimeout(routeKey: routeKey, timeout, now: .now())
+    /// What operators set, at once and for those waiting too.
+    /// - Parameter controls: Asked here and not before, so that whichever of two changes comes last finds both.
+    package func controlsChanged(_ controls: @Sendable () -> OperatorControls) {
+        machine.adopt(controls(), now: .now())
         settle()
     }
 
-    package func holdTimeoutOverride(routeKey: Int) -> Duration? {
-        machine.holdTimeoutOverride(routeKey: routeKey)
+    /// Drains a pod, takes that back, or closes its breaker.
+    /// - Returns: The pod afterwards, and whether this changed it; nil where there is no such pod.
+    package func change(_ change: PodChange, podID: String) -> (pod: PodSnapshot, hasChanged: Bool)? {
+        handleMail()
+        let now = NIODeadline.now()
+        guard let before = machine.podSnapshot(id: podID, now: now) else { return nil }
+        let key = before.pod.key
+        switch change {
+        case .drain: machine.drainPod(key: key, now: now)
+        case .undrain: machine.undrainPod(key: key, now: now)
+        case .resetBreaker: machine.resetBreaker(podKey: key, now: now)
+        }
+        settle()
+        guard let after = machine.podSnapshot(id: podID, now: now) else { return nil }
+        return (after, after.isDrained != before.isDrained || after.breaker != before.breaker)
     }
 
     /// Takes a request out of its line; its client gets 503.
@@ -350,4 +362,12 @@ extension RequestDispatcher {
             return true
         }
     }
+}
+
+/// What an operator does to a pod. Forgotten when the gateway ends, and when the pod goes away.
+package enum PodChange: Sendable {
+    /// Nothing new is sent to it; it finishes what it has.
+    case drain
+    case undrain
+    case resetBreaker
 }

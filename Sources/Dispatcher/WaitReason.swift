@@ -21,6 +21,8 @@ package enum WaitReason: Sendable, Equatable {
     case concurrency
     /// Dispatching is paused.
     case paused
+    /// Its route is.
+    case routePaused
 
     /// The word for it in the API and in metrics: a resource's name, or the case.
     package var name: String {
@@ -33,6 +35,7 @@ package enum WaitReason: Sendable, Equatable {
         case .podsResting: "pods_resting"
         case .concurrency: "concurrency"
         case .paused: "paused"
+        case .routePaused: "route_paused"
         }
     }
 
@@ -54,6 +57,7 @@ extension DispatchMachine {
     func whyWaiting(_ line: Int) -> WaitReason {
         let waiting = lines[line]
         if isPaused { return .paused }
+        if routes[waiting.routeKey].isPaused { return .routePaused }
         if routes[waiting.routeKey].isFull { return .concurrency }
         let routable = pods.glances.filter(\.isRoutable)
         guard !routable.isEmpty else { return servingCount == 0 ? .noPods : .podsResting }
@@ -104,9 +108,10 @@ extension DispatchMachine {
         case .podsResting:
             return "the pods that could hold it refused or failed requests and are left alone for a moment"
         case .concurrency:
-            let bound = routes[lines[line].routeKey].maxConcurrency
+            let bound = routes[lines[line].routeKey].mostLeased
             return "\(bound) requests of its route are with pods, which is as many as may be"
         case .paused: return "dispatching is paused by an operator"
+        case .routePaused: return "its route is paused by an operator"
         }
     }
 

@@ -6,7 +6,7 @@ package struct QueueSchema: Sendable {
     package static let applicationID: Int32 = 0x4E74_7247
 
     /// What this program knows.
-    package static let current = QueueSchema(migrations: [.requests, .replays])
+    package static let current = QueueSchema(migrations: [.requests, .replays, .changes])
 
     private let migrations: [Migration]
 

@@ -17,6 +17,9 @@ package struct QueueStatistics: Sendable {
     /// Rows that the database refused (a second end of a request); each is a bug of ours.
     package var rowsRefused = 0
 
+    /// All that were written.
+    package var recordedRows: Int { requestsWritten + attemptsWritten + outcomesWritten + rejectionsWritten }
+
     /// Rows of a commit.
     package var batchSizes = PowerHistogram()
     /// Of a commit, in microseconds.

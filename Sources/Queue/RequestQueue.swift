@@ -14,6 +14,8 @@ package final class RequestQueue: Sendable {
     package let log: RequestLog
     package let settings: Settings
     package let replayJobs: ReplayJobs
+    /// What operators did.
+    package let changes: ChangeLog
     package let budget: ByteBudget
     /// What became of requests, for metrics.
     package let meter = RequestMeter()
@@ -147,6 +149,7 @@ package final class RequestQueue: Sendable {
             lowWater: { [lowWater = writer.lowWaterMark] in lowWater.value }
         )
         replayJobs = try ReplayJobs(connection, buffer: buffer, log: log)
+        changes = ChangeLog(buffer: buffer, log: log)
         self.spool = spool
         budget = ByteBudget(limit: configuration.maxQueueBytes)
         journal = GroupCommitJournal(buffer: buffer, health: health, meter: meter, logger: logger)
@@ -259,6 +262,9 @@ package final class RequestQueue: Sendable {
         statistics.reservedBodyBytes = budget.used
         return statistics
     }
+
+    /// The rows written since it was opened, of requests and of what became of them: another figure says that the log has moved.
+    package var recordedRows: Int { counters.withLockedValue { $0.recordedRows } }
 
     private static func byteCount(_ path: String) -> Int64 {
         var status = stat()

@@ -1,47 +1,65 @@
 import NIOConcurrencyHelpers
 
-/// Operators' values that survive a restart: hold timeouts per route id.
+/// Keeps what operators set, each change with its record in ``ChangeLog``: both are written, or neither.
 package final class Settings: Sendable {
-    private static let holdTimeout = "hold_timeout"
-
-    private let values: NIOLockedValueBox<[String: Duration]>
+    private let current: NIOLockedValueBox<OperatorControls>
     private let buffer: WriterBuffer
 
     /// Reads what is there.
     init(_ connection: SQLiteConnection, buffer: WriterBuffer) throws(SQLiteFailure) {
         self.buffer = buffer
-        var values: [String: Duration] = [:]
-        let select = try connection.prepare("SELECT subject, value FROM settings WHERE name = '\(Self.holdTimeout)'")
+        var controls = OperatorControls()
+        let select = try connection.prepare("SELECT name, subject, value FROM settings")
         while try select.step() {
-            values[select.text(0) ?? ""] = .microseconds(select.integer(1))
+            controls.take(
+                StoredControl(name: select.text(0) ?? "", subject: select.text(1) ?? "", value: select.integer(2))
+            )
         }
-        self.values = NIOLockedValueBox(values)
+        current = NIOLockedValueBox(controls)
     }
 
-    /// All that are set, by route id.
-    package var holdTimeouts: [String: Duration] { values.withLockedValue { $0 } }
+    /// What is set now.
+    package var controls: OperatorControls { current.withLockedValue { $0 } }
 
-    /// Sets a route's hold timeout, or gives it back with nil. Durable when this returns.
+    /// Changes what is set, all of it or nothing. Durable, and in ``controls``, when this returns. What was so before is no change,
+    /// and not recorded.
     /// - Throws: ``QueueError`` where it could not be written; then nothing has changed.
-    package func setHoldTimeout(_ timeout: Duration?, for routeID: String) async throws {
+    package func apply(_ changes: [ControlChange], by author: ChangeAuthor) async throws {
+        let stored = changes.map(\.stored)
         do {
             try await buffer.perform { connection in
-                let statement = try connection.prepare(
-                    timeout == nil
-                        ? "DELETE FROM settings WHERE name = ?1 AND subject = ?2"
-                        : "INSERT OR REPLACE INTO settings (name, subject, value, changed_at) VALUES (?1, ?2, ?3, ?4)"
-                )
-                statement.bind(1, Self.holdTimeout)
-                statement.bind(2, routeID)
-                if let timeout {
-                    statement.bind(3, Int64(timeout / .microseconds(1)))
-                    statement.bind(4, wallClockMilliseconds())
+                for change in changes { try Self.write(change, by: author, connection) }
+            } committed: { [current] in
+                // On the writer's thread, so in the order of the commits.
+                current.withLockedValue { controls in
+                    for value in stored { controls.take(value) }
                 }
-                try statement.run()
             }
         } catch let error as SQLiteFailure {
-            throw QueueError(.storage, "the setting of \(routeID) cannot be written", cause: error)
+            throw QueueError(.storage, "what was set cannot be written", cause: error)
         }
-        values.withLockedValue { $0[routeID] = timeout }
+    }
+
+    private static func write(_ change: ControlChange, by author: ChangeAuthor, _ connection: SQLiteConnection) throws {
+        let stored = change.stored
+        let select = try connection.prepare("SELECT value FROM settings WHERE name = ?1 AND subject = ?2")
+        select.bind(1, stored.name)
+        select.bind(2, stored.subject)
+        let before = try select.step() ? select.integer(0) : nil
+        select.reset()
+        guard before != stored.value else { return }
+        let statement = try connection.prepare(
+            stored.value == nil
+                ? "DELETE FROM settings WHERE name = ?1 AND subject = ?2"
+                : "INSERT OR REPLACE INTO settings (name, subject, value, changed_at) VALUES (?1, ?2, ?3, ?4)"
+        )
+        statement.bind(1, stored.name)
+        statement.bind(2, stored.subject)
+        if let value = stored.value {
+            statement.bind(3, value)
+            statement.bind(4, wallClockMilliseconds())
+        }
+        try statement.run()
+        try ChangeLog.write(change.record(before: before), by: author, connection)
     }
 }

@@ -34,30 +34,6 @@ struct AccessRuleTests {
     }
 }
 
-@Suite("What PATCH of a route reads")
-struct RouteChangeTests {
-    private func read(_ json: String) throws -> RouteChange {
-        let decoder = JSONDecoder()
-        decoder.keyDecodingStrategy = .convertFromSnakeCase
-        return try decoder.decode(RouteChange.self, from: Data(json.utf8))
-    }
-
-    @Test("seconds set, null gives back, and absent changes nothing")
-    func reads() throws {
-        #expect(try read(#"{"hold_timeout": 12.5}"#).holdTimeout == .seconds(12.5))
-        #expect(try read(#"{"hold_timeout": null}"#).holdTimeout == .givenBack)
-        #expect(try read("{}").holdTimeout == nil)
-    }
-
-    @Test(
-        "what cannot be changed is refused",
-        arguments: [#"{"hold_timeout": "12"}"#, #"{"needs": {}}"#, #"{"holdtimeout": 1}"#]
-    )
-    func refuses(json: String) {
-        #expect(throws: DecodingError.self) { try read(json) }
-    }
-}
-
 @Suite("The filters of the request log")
 struct RequestQueryTests {
     @Test("statuses are one, a hundred or a range")

@@ -13,10 +13,12 @@ struct PayloadTests {
     @Test("the queue")
     func queue() throws {
         let json = """
-            {"depth":1,"dispatched":3,"draining":false,"lacking":[{"depth":1,"name":"gpus","oldest_age":2.114}],\
+            {"bytes":2048,"depth":1,"dispatched":3,"draining":false,"lacking":[{"depth":1,"name":"gpus","oldest_age":2.114}],\
             "lines":[{"deadline_in":27.886,"depth":1,"explanation":"needs gpus=1","first":"0AMCGAA6W0000","needs":{"cpus":1,"gpus":1,"memory_gb":8},\
             "oldest_age":2.114,"priority":"live","reserved_pod":"a","route":"POST /v1/train","why":"gpus"}],"oldest_age":2.114,\
-            "paused":false,"routes":[{"depth":1,"name":"POST /v1/train","oldest_age":2.114}],\
+            "paused":false,"recorded":12,"routes":[{"depth":1,"dispatched":2,"max_concurrency":4,"name":"POST /v1/train",\
+            "oldest_age":2.114,"paused":true,\
+            "waits":{"count":2,"max":4.5,"p50":1.5,"p90":4.5,"p99":4.5,"window":900}}],\
             "waits":{"count":0,"max":null,"p50":null,"p90":null,"p99":null,"window":900}}
             """
         #expect(try isUnchanged(QueuePayload.self, json))
@@ -36,7 +38,7 @@ struct PayloadTests {
         let json = """
             {"pods":[{"available":{"cpus":8,"gpus":2,"memory_gb":32},"breaker":"open","breaker_reopens_in":9.5,"counts":{"aborted":1,\
             "answered":2,"busy":3,"connect_failed":4,"dispatched":5,"polls":6,"polls_failed":7,"resets":8,"server_errors":9,\
-            "timeouts":10},"draining":false,"failed_polls":1,"gone":false,"healthy":true,"id":"a:1","idle_workers":3,\
+            "timeouts":10},"drained":false,"draining":false,"failed_polls":1,"gone":false,"healthy":true,"id":"a:1","idle_workers":3,\
             "leased":{"cpus":0,"gpus":0,"memory_gb":0},"leases":0,"name":"a","namespace":"n","node":"m","poll_problem":"timed out",\
             "reserved_for_route":"POST /v1/train","routable":true,"sample_age":1.5,"stale":false,\
             "total":{"cpus":8,"gpus":2,"memory_gb":32},"total_reported":true,"total_workers":4,"url":"http://a:1"}]}
@@ -47,11 +49,22 @@ struct PayloadTests {
     @Test("routes")
     func routes() throws {
         let json = """
-            {"routes":[{"configured_hold_timeout":30,"hold_timeout":12.5,"id":"POST /v1/train","method":"POST",\
-            "needs":{"cpus":1,"gpus":1,"memory_gb":8},"path":"/v1/train","request_timeout":300,"retry":"idempotent",\
-            "sources":{"hold_timeout":"operator","needs":"openapi","request_timeout":"default","retry":"default"}}]}
+            {"routes":[{"configured_hold_timeout":30,"configured_max_concurrency":8,"hold_timeout":12.5,"id":"POST /v1/train",\
+            "max_concurrency":4,"method":"POST","needs":{"cpus":1,"gpus":1,"memory_gb":8},"path":"/v1/train","paused":false,\
+            "request_timeout":300,"retry":"idempotent",\
+            "sources":{"hold_timeout":"operator","max_concurrency":"operator","needs":"openapi","request_timeout":"default","retry":"default"}}]}
             """
         #expect(try isUnchanged(RoutesPayload.self, json))
+    }
+
+    @Test("changes, and what is paused")
+    func changes() throws {
+        let json = """
+            {"changes":[{"action":"hold_timeout","at":"2026-11-23T10:00:00.000Z","by":"admin","client":"127.0.0.1","from":"30","id":7,\
+            "subject":"POST /v1/train","to":"12.5"}],"next":7}
+            """
+        #expect(try isUnchanged(ChangesPayload.self, json))
+        #expect(try isUnchanged(PausePayload.self, "{\"paused\":true,\"routes\":[\"POST /v1/train\"]}"))
     }
 
     private static let summary = """

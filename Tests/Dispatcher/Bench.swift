@@ -38,7 +38,6 @@ struct Bench {
             configuration: DispatchConfiguration(),
             exchangeConfiguration: ExchangeConfiguration(),
             routes: [route],
-            holdTimeouts: [:],
             journal: journal,
             transport: transport,
             polling: polling,

@@ -253,6 +253,78 @@ import Testing
         #expect(fixture.dispatches() == [third: pod.key])
     }
 
+    @Test func aPausedRouteHoldsItsOwnRequestsOnly() throws {
+        var fixture = MachineFixture(routes: [MachineFixture.route(0), MachineFixture.route(1)])
+        let pod = fixture.pod(.needs(8, memory: 8))
+        fixture.machine.setPaused(routeKey: 0, true, now: fixture.now)
+        let short = try fixture.wait(holdLimit: .seconds(1))
+        let long = try fixture.wait(holdLimit: .seconds(3))
+        // Nobody else is held up, and no pod is asked more often for the sake of those.
+        _ = try fixture.place(route: 1)
+        #expect(fixture.drainActions().isEmpty)
+        fixture.pass(.seconds(1))
+        let refusal = try #require(fixture.refusals().first)
+        #expect(refusal.ticket == short)
+        #expect(refusal.refusal.detail == "its route is paused by an operator")
+        fixture.machine.setPaused(routeKey: 0, false, now: fixture.now)
+        #expect(fixture.dispatches() == [long: pod.key])
+    }
+
+    @Test func aRouteThatIsPausedKeepsNoPodReserved() throws {
+        var fixture = MachineFixture(routes: [MachineFixture.route(0), MachineFixture.route(1)])
+        let pod = fixture.pod(.needs(4))
+        let (running, _) = try fixture.place(.needs(2, memory: 0))
+        _ = try fixture.wait(.needs(4, memory: 0))
+        fixture.pass(.seconds(5))
+        fixture.sample(pod, .needs(2), total: .needs(4))
+        #expect(fixture.machine.podSnapshots(now: fixture.now).first?.reservedForRouteID == Route.defaultID)
+        let other = try fixture.wait(.needs(2, memory: 0), route: 1)
+        fixture.drainActions()
+        fixture.machine.setPaused(routeKey: 0, true, now: fixture.now)
+        #expect(fixture.dispatches() == [other: pod.key])
+        fixture.machine.setPaused(routeKey: 0, false, now: fixture.now)
+        #expect(fixture.machine.podSnapshots(now: fixture.now).first?.reservedForRouteID == Route.defaultID)
+        fixture.end(running)
+    }
+
+    @Test func aRoutesBoundIsTheOperatorsElseTheConfigured() throws {
+        var fixture = MachineFixture(routes: [MachineFixture.route(0, atOnce: 1)])
+        let pod = fixture.pod(.needs(8, memory: 8))
+        _ = try fixture.place()
+        let second = try fixture.wait()
+        let third = try fixture.wait()
+        fixture.machine.setMaxConcurrency(routeKey: 0, 2, now: fixture.now)
+        #expect(fixture.dispatches() == [second: pod.key])
+        // Another configuration does not touch what an operator set; giving that back does.
+        fixture.machine.routesChanged([MachineFixture.route(0, atOnce: 5)], now: fixture.now)
+        #expect(fixture.dispatches().isEmpty)
+        fixture.machine.setMaxConcurrency(routeKey: 0, nil, now: fixture.now)
+        #expect(fixture.dispatches() == [third: pod.key])
+        #expect(fixture.machine.queueSnapshot(now: fixture.now).routes.first?.maxConcurrency == 5)
+    }
+
+    @Test func whatOperatorsSetIsTakenOverAsAWhole() throws {
+        var fixture = MachineFixture(routes: [MachineFixture.route(0), MachineFixture.route(1)])
+        let pod = fixture.pod(.needs(8, memory: 8))
+        var controls = OperatorControls()
+        controls.isPaused = true
+        controls.pausedRoutes = ["POST /1", "POST /gone"]
+        controls.holdTimeouts = [Route.defaultID: .seconds(2)]
+        controls.maxConcurrency = [Route.defaultID: 1]
+        fixture.machine.adopt(controls, now: fixture.now)
+        let tickets = [try fixture.wait(), try fixture.wait(), try fixture.wait(route: 1)]
+        let routes = fixture.machine.queueSnapshot(now: fixture.now).routes
+        #expect(routes.map(\.isPaused) == [false, true])
+        #expect(routes.map(\.maxConcurrency) == [1, nil])
+        controls.isPaused = false
+        fixture.machine.adopt(controls, now: fixture.now)
+        #expect(fixture.dispatches() == [tickets[0]: pod.key])
+        fixture.pass(.seconds(2))
+        #expect(fixture.refusals().map(\.ticket) == [tickets[1]])
+        fixture.machine.adopt(OperatorControls(), now: fixture.now)
+        #expect(fixture.dispatches() == [tickets[2]: pod.key])
+    }
+
     @Test func aDrainingGatewayRefusesWhatComesAndLaterWhatWaits() throws {
         var fixture = MachineFixture()
         fixture.pod(.needs(1))

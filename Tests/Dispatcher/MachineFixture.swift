@@ -20,7 +20,7 @@ struct MachineFixture {
         machine = DispatchMachine(configuration: configuration, routes: routes)
     }
 
-    static func route(_ key: Int, hold: Duration = .seconds(30)) -> Route {
+    static func route(_ key: Int, hold: Duration = .seconds(30), atOnce: Int? = nil) -> Route {
         Route(
             key: key,
             id: key == 0 ? Route.defaultID : "POST /\(key)",
@@ -28,7 +28,8 @@ struct MachineFixture {
             template: nil,
             needs: .needs(1),
             holdTimeout: Setting(hold, from: .default),
-            requestTimeout: Setting(.seconds(300), from: .default)
+            requestTimeout: Setting(.seconds(300), from: .default),
+            maxConcurrency: Setting(atOnce, from: atOnce == nil ? .default : .configuration)
         )
     }
 

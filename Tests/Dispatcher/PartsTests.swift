@@ -110,7 +110,9 @@ import Testing
         _ = try fixture.wait(.needs(1))
         let snapshot = fixture.machine.queueSnapshot(now: fixture.now)
         #expect(snapshot.total == QueueSnapshot.Depth(count: 3, oldestAge: .seconds(1)))
-        #expect(snapshot.routes["POST /1"]?.count == 2)
+        #expect(snapshot.routes.map(\.id) == ["default", "POST /1"])
+        #expect(snapshot.routes.map(\.depth.count) == [1, 2])
+        #expect(snapshot.routes.map(\.dispatched) == [1, 0])
         #expect(snapshot.lacking.mapValues(\.count) == ["gpus": 2, "cpus": 1])
         #expect(snapshot.dispatched == 1)
         let line = try #require(snapshot.lines.first)
@@ -142,5 +144,7 @@ import Testing
         fixture.machine.setMaxConcurrency(routeKey: 3, 0, now: fixture.now)
         _ = try fixture.wait(.zero, route: 3)
         #expect(why(fixture) == "0 requests of its route are with pods, which is as many as may be")
+        fixture.machine.setPaused(routeKey: 3, true, now: fixture.now)
+        #expect(why(fixture) == "its route is paused by an operator")
     }
 }

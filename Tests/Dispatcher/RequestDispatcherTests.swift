@@ -183,7 +183,11 @@ struct RequestDispatcherTests {
         let bench = try await Bench(holdTimeout: .seconds(3600))
         let sink = try await bench.submit()
         _ = try await bench.journal.firstID()
-        await bench.dispatcher.setHoldTimeout(.milliseconds(20), routeKey: 0)
+        await bench.dispatcher.controlsChanged {
+            var controls = OperatorControls()
+            controls.holdTimeouts = [Route.defaultID: .milliseconds(20)]
+            return controls
+        }
         #expect(try await sink.outcome.reason?.status == 503)
         try await bench.end()
     }

@@ -110,12 +110,16 @@ struct GatewayServerTests {
             )
             let parts = server.parts
             #expect(parts.routes.current.routes.map(\.id) == ["default", "GET /one"])
-            try await parts.queue.settings.setHoldTimeout(.seconds(7), for: "GET /two/three")
+            try await parts.queue.settings.apply(
+                [.holdTimeout(.seconds(7), route: "GET /two/three"), .pause(route: "GET /two/three")],
+                by: ChangeAuthor(name: "none", client: "")
+            )
             try writeFile(text("/two/three"), to: path)
             await server.tick()
             let route = try #require(parts.routes.current.routes.last)
             #expect(route.id == "GET /two/three")
-            #expect(await parts.dispatcher.holdTimeoutOverride(routeKey: route.key) == .seconds(7))
+            let routes = await parts.dispatcher.queueSnapshot().routes
+            #expect(routes.filter(\.isPaused).map(\.id) == [route.id])
             await server.close()
         }
     }

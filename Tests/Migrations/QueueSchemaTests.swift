@@ -40,7 +40,9 @@ struct QueueSchemaTests {
     @Test("an empty file gets every step, our mark, WAL mode and incremental vacuum; a second run does nothing")
     func freshFile() throws {
         let file = try File()
-        #expect(try QueueSchema.current.migrate(path: file.path) == ["001-requests", "002-replays"])
+        let steps = try QueueSchema.current.migrate(path: file.path)
+        #expect(steps.first == "001-requests")
+        #expect(steps.count == QueueSchema.current.generation)
         #expect(try query(file.path, "PRAGMA application_id") == Int(QueueSchema.applicationID))
         #expect(try query(file.path, "PRAGMA auto_vacuum") == 2)
         #expect(try query(file.path, "PRAGMA journal_mode") == "wal")

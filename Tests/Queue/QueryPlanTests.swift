@@ -57,6 +57,15 @@ struct QueryPlanTests {
         await test.close()
     }
 
+    @Test("a page of changes goes down the rowids, and the oldest are found by them")
+    func changes() async throws {
+        let test = try TestQueue()
+        let byRowid = "SEARCH changes USING INTEGER PRIMARY KEY (rowid<?)"
+        #expect(try await plan(test, ChangeLog.page, [100, 50]) == [byRowid])
+        #expect(try await plan(test, ChangeLog.trim, [100]).first == byRowid)
+        await test.close()
+    }
+
     @Test("one request, its replays, its files and old rows are found by keys")
     func keys() async throws {
         let test = try TestQueue()

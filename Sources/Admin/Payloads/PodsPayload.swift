@@ -47,7 +47,10 @@ package struct PodPayload: Codable, Sendable {
     package var routable: Bool
     package var healthy: Bool
     package var stale: Bool
+    /// Gets nothing new, since discovery or an operator says so.
     package var draining: Bool
+    /// An operator says so.
+    package var drained: Bool
     package var gone: Bool
     package var total: NeedsPayload?
     /// Whether `total` is the pod's own word, not the most that was ever seen of it.
@@ -78,6 +81,7 @@ package struct PodPayload: Codable, Sendable {
         healthy = pod.isHealthy
         stale = pod.isStale
         draining = pod.isDraining
+        drained = pod.isDrained
         gone = pod.isGone
         total = pod.total.map(NeedsPayload.init)
         totalReported = pod.totalIsReported

@@ -10,6 +10,20 @@ package struct QueuePayload: Codable, Sendable {
         package var oldestAge: Double
     }
 
+    /// A route that has waiting requests, some with pods, some that ended lately, or a value that an operator set.
+    package struct Route: Codable, Sendable {
+        package var name: String
+        package var depth: Int
+        package var oldestAge: Double
+        /// With pods now.
+        package var dispatched: Int
+        /// The route by itself.
+        package var paused: Bool
+        /// In force; null for no bound.
+        @Nullable package var maxConcurrency: Int?
+        package var waits: WaitsPayload
+    }
+
     package struct Line: Codable, Sendable {
         package var route: String
         package var priority: String
@@ -31,12 +45,16 @@ package struct QueuePayload: Codable, Sendable {
     package var dispatched: Int
     package var paused: Bool
     package var draining: Bool
-    package var routes: [Share]
+    /// Rows of the request log written since the start: where this moves, the log has something new.
+    package var recorded = 0
+    /// Bytes of the bodies of all requests that wait or are with pods: what `MAX_QUEUE_BYTES` bounds.
+    package var bytes = 0
+    package var routes: [Route]
     package var lacking: [Share]
     package var lines: [Line]
     package var waits: WaitsPayload
 
-    init(_ queue: QueueSnapshot, waits: WaitStatistics) {
+    init(_ queue: QueueSnapshot, waits: (all: WaitStatistics, routes: [String: WaitStatistics])) {
         func shares(_ depths: [String: QueueSnapshot.Depth]) -> [Share] {
             depths.map { Share(name: $0.key, depth: $0.value.count, oldestAge: $0.value.oldestAge.seconds) }
                 .sorted { ($1.depth, $0.name) < ($0.depth, $1.name) }
@@ -46,8 +64,9 @@ package struct QueuePayload: Codable, Sendable {
         dispatched = queue.dispatched
         paused = queue.isPaused
         draining = queue.isDraining
-        self.waits = WaitsPayload(waits)
-        routes = shares(queue.routes)
+        self.waits = WaitsPayload(waits.all)
+        routes = queue.routes.compactMap { Route($0, waits: waits.routes[$0.id]) }
+            .sorted { ($1.depth, $0.name) < ($0.depth, $1.name) }
         lacking = shares(queue.lacking)
         lines = queue.lines.map { line in
             Line(
@@ -63,5 +82,19 @@ package struct QueuePayload: Codable, Sendable {
                 first: line.firstID.map { "\($0)" }
             )
         }
+    }
+}
+
+extension QueuePayload.Route {
+    /// nil for a route about which there is nothing to tell.
+    fileprivate init?(_ route: QueueSnapshot.Route, waits: WaitStatistics?) {
+        guard route.depth.count > 0 || route.dispatched > 0 || route.hasOperatorSetting || waits != nil else { return nil }
+        name = route.id
+        depth = route.depth.count
+        oldestAge = route.depth.oldestAge.seconds
+        dispatched = route.dispatched
+        paused = route.isPaused
+        maxConcurrency = route.maxConcurrency
+        self.waits = WaitsPayload(waits ?? .none)
     }
 }

@@ -1,4 +1,5 @@
 import Core
+import Queue
 
 /// What `GET /admin/api/routes` answers.
 package struct RoutesPayload: Codable, Sendable {
@@ -12,6 +13,7 @@ package struct RoutePayload: Codable, Sendable {
         package var holdTimeout: String
         package var requestTimeout: String
         package var retry: String
+        package var maxConcurrency: String
     }
 
     package var id: String
@@ -24,23 +26,35 @@ package struct RoutePayload: Codable, Sendable {
     package var configuredHoldTimeout: Double
     package var requestTimeout: Double
     package var retry: String
+    /// How many of its requests may be with pods at once, in force; null for no bound.
+    @Nullable package var maxConcurrency: Int?
+    /// What it is without the operator's value.
+    @Nullable package var configuredMaxConcurrency: Int?
+    /// By an operator, the route by itself.
+    package var paused: Bool
     /// Where each value comes from: `operator`, `configuration`, `openapi` or `default`.
     package var sources: Sources
 
-    init(_ route: Route, override: Duration?) {
+    init(_ route: Route, _ controls: OperatorControls) {
+        let hold = controls.holdTimeouts[route.id]
+        let bound = controls.maxConcurrency[route.id]
         id = route.id
         method = route.method
         path = route.template
         needs = NeedsPayload(route.needs)
-        holdTimeout = (override ?? route.holdTimeout.value).inSeconds
+        holdTimeout = (hold ?? route.holdTimeout.value).inSeconds
         configuredHoldTimeout = route.holdTimeout.value.inSeconds
         requestTimeout = route.requestTimeout.value.inSeconds
         retry = route.retry.value.rawValue
+        maxConcurrency = bound ?? route.maxConcurrency.value
+        configuredMaxConcurrency = route.maxConcurrency.value
+        paused = controls.pausedRoutes.contains(route.id)
         sources = Sources(
             needs: route.needsSource.rawValue,
-            holdTimeout: (override == nil ? route.holdTimeout.source : .operator).rawValue,
+            holdTimeout: (hold == nil ? route.holdTimeout.source : .operator).rawValue,
             requestTimeout: route.requestTimeout.source.rawValue,
-            retry: route.retry.source.rawValue
+            retry: route.retry.source.rawValue,
+            maxConcurrency: (bound == nil ? route.maxConcurrency.source : .operator).rawValue
         )
     }
 }

@@ -86,7 +86,6 @@ struct GatewayParts: Sendable {
             configuration: settings.dispatchConfiguration,
             exchangeConfiguration: settings.exchangeConfiguration,
             routes: routes.current.routes,
-            holdTimeouts: [:],
             journal: queue.journal,
             transport: transport,
             polling: polling,
@@ -164,7 +163,11 @@ struct GatewayParts: Sendable {
                 routes: { [routes] in routes.current.routes },
                 readiness: { [health] in
                     let report = health.report
-                    return AdminServer.Readiness(isReady: report.isReady, body: report.json)
+                    return AdminServer.Readiness(
+                        isReady: report.isReady,
+                        isDraining: report.draining,
+                        body: report.json
+                    )
                 }
             ),
             gate: gate,

@@ -190,7 +190,8 @@ extension GatewayServer {
         }
         do {
             let table = parts.routes.current
-            await parts.dispatcher.adopt(table, overrides: parts.queue.settings.holdTimeouts)
+            await parts.dispatcher.routesChanged(table.routes) { [settings = parts.queue.settings] in settings.controls
+            }
             parts.resumeReplays()
             parts.health.databaseOpened()
             try await parts.ingress.start()

@@ -83,7 +83,9 @@ actor ReloadService: Service {
 
     private func apply(_ plan: ReloadPlan, _ routes: RouteSource.Routes) async {
         if let level = plan.logLevel { logs.level = level }
-        await parts.dispatcher.adopt(routes.table, overrides: parts.queue.settings.holdTimeouts)
+        await parts.dispatcher.routesChanged(routes.table.routes) { [settings = parts.queue.settings] in
+            settings.controls
+        }
         if let backends = plan.backends { parts.discovery.update(backends) }
         if let tokens = plan.tokens { parts.gate.replace(tokens) }
         for warning in routes.warnings { logger.warning("OpenAPI document", metadata: ["warning": "\(warning)"]) }
@@ -116,16 +118,5 @@ actor ReloadService: Service {
         ]
         for path in paths.compactMap(\.self) { stamps[path] = FileStamp(of: path) }
         return stamps
-    }
-}
-
-extension RequestDispatcher {
-    /// Takes a new table of routes, and gives those that operators gave a hold timeout it back: a route may be new to this process
-    /// and still have one in the database.
-    func adopt(_ table: RouteTable, overrides: [String: Duration]) {
-        routesChanged(table.routes)
-        for route in table.routes {
-            if let timeout = overrides[route.id] { setHoldTimeout(timeout, routeKey: route.key) }
-        }
     }
 }

@@ -46,6 +46,9 @@ package struct WaitStatistics: Sendable, Equatable {
     package var p99: TimeAmount?
     package var longest: TimeAmount?
 
+    /// Nothing ended.
+    package static let none = WaitStatistics(LogHistogram())
+
     init(_ holds: LogHistogram) {
         count = holds.count
         median = holds.percentile(0.5)

@@ -121,6 +121,7 @@ extension ModelWorld {
             holds[route] = 1_000_000_000
             machine.setHoldTimeout(routeKey: route, .seconds(1_000), now: now)
             machine.setMaxConcurrency(routeKey: route, nil, now: now)
+            machine.setPaused(routeKey: route, false, now: now)
         }
         for pod in pods.indices {
             pods[pod].isAlive = true

@@ -61,7 +61,7 @@ extension ModelWorld {
         agenda.plan(.operate, at: time + random.pick(500_000...4_000_000))
         let route = Int.random(in: holds.indices, using: &random)
         let pod = Int.random(in: pods.indices, using: &random)
-        switch random.pick(0...6) {
+        switch random.pick(0...7) {
         case 0, 1:
             holds[route] = random.pick(0...30_000_000)
             machine.setHoldTimeout(routeKey: route, .microseconds(holds[route]), now: now)
@@ -70,7 +70,8 @@ extension ModelWorld {
         case 4:
             machine.undrainPod(key: pod, now: now)
             pods[pod].troubledAt = time
-        case 5: if random.chance(0.3) { machine.pause(now: now) }
+        case 5: machine.setPaused(routeKey: route, random.chance(0.3), now: now)
+        case 6: if random.chance(0.3) { machine.pause(now: now) }
         default: machine.resume(now: now)
         }
     }
