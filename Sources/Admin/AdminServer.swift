@@ -63,6 +63,8 @@ package struct AdminServer: Service {
 
     private let configuration: AdminConfiguration
     private let subjects: Subjects
+    /// Who listens to events.
+    private let events = EventHub()
     private let gate: AdminGate
     private let tls: AdminTLS?
     private let eventLoopGroup: any EventLoopGroup
@@ -114,13 +116,30 @@ package struct AdminServer: Service {
             logger: logger
         )
         do {
-            try await application.run()
+            try await withGracefulShutdownHandler {
+                try await serve(application)
+            } onGracefulShutdown: { [events] in
+                // The server waits for its answers to end, and these end only when they are told to.
+                events.end()
+            }
         } catch let error where error is IOError || error is SocketAddressError {
             let address = "\(configuration.host):\(configuration.port) (ADMIN_HOST, ADMIN_PORT)"
             throw AdminError(
                 code: .cannotBind,
                 message: "cannot listen for operators at \(address): \(ListeningFailure(error).words)"
             )
+        }
+    }
+
+    private func serve(_ application: some ApplicationProtocol) async throws {
+        let feed = EventFeed(subjects.eventSources, hub: events, logger: logger)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await feed.run(clock: .continuous) }
+            defer {
+                events.end()
+                group.cancelAll()
+            }
+            try await application.run()
         }
     }
 
@@ -162,6 +181,7 @@ package struct AdminServer: Service {
         ChangeCalls(subjects: subjects).add(to: api)
         ReplayCalls(subjects: subjects, operators: operators).add(to: api)
         StorageCalls(subjects: subjects, operators: operators).add(to: api)
+        EventCalls(hub: events).add(to: api)
         return router
     }
 }

@@ -33,7 +33,9 @@ struct ReplayCalls: Sendable {
             let id = try id(context)
             let order = try await JSON.body(ReplayResumption.self, of: request, context: context)
             let edits = try order.headers.map(edits)
-            return try await changed("resumed", by: context.author) { try await subjects.replays.resume(id, edits: edits) }
+            return try await changed("resumed", by: context.author) {
+                try await subjects.replays.resume(id, edits: edits)
+            }
         }
         api.delete("/replays/{id}") { _, context in
             let id = try id(context)

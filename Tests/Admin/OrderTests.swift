@@ -77,7 +77,10 @@ struct OrderTests {
 
     @Test("a slip in the name of the route does not pause everything")
     func pause() throws {
-        #expect(problem(PauseOrder.self, #"{"rout": "default"}"#) == #"the body is not valid: unknown is "rout"; accepted are route"#)
+        #expect(
+            problem(PauseOrder.self, #"{"rout": "default"}"#)
+                == #"the body is not valid: unknown is "rout"; accepted are route"#
+        )
         #expect(problem(PauseOrder.self, #"{"route": null}"#) == "`route` must not be null")
         #expect(problem(PauseOrder.self, #"{"route": 1}"#) == "`route` must be a text")
         #expect(try JSON.read(PauseOrder.self, from: ByteBuffer(string: "{}")).route == nil)

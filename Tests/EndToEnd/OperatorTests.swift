@@ -1,4 +1,5 @@
 import Foundation
+import Gateway
 import NIOCore
 import NIOHTTP1
 import TaskPod
@@ -70,6 +71,39 @@ struct OperatorTests {
             #expect(try await call(cluster, "/pods/\(id)/reset")["breaker"] as? String == "closed")
             let unknown = try await cluster.admin.send(.POST, "/admin/api/pods/nobody/drain")
             #expect(unknown.status == 404)
+        }
+    }
+
+    @Test("events tell what is and what changes, and end when the gateway does")
+    func events() async throws {
+        try await Cluster.run { cluster in
+            let (parts, part) = AsyncStream.makeStream(of: String.self)
+            async let answer = cluster.admin.send(.GET, "/admin/api/events") { part.yield(String(buffer: $0)) }
+            var told = ""
+            var iterator = parts.makeAsyncIterator()
+            while !["queue", "pods", "routes"].allSatisfy({ told.contains("event: \($0)\ndata: {") }) {
+                told += await iterator.next() ?? ""
+            }
+            #expect(told.contains(#""paused":false"#))
+            _ = try await call(cluster, "/pause")
+            while !told.contains(#""paused":true"#) { told += await iterator.next() ?? "" }
+            // Its drain waits for nobody who only listens.
+            await cluster.gateway.shutDown()
+            #expect(try await answer.status == 200)
+            #expect(try await answer.headers["Content-Type"] == ["text/event-stream"])
+        }
+    }
+
+    @Test("that the gateway drains is told while it does")
+    func draining() async throws {
+        try await Cluster.run(pods: [], settings: ["DRAIN_TIMEOUT": "2"]) { cluster in
+            async let held = cluster.client.send(.POST, "/cpu")
+            await cluster.waiting(1)
+            #expect(try await queue(cluster)["draining"] as? Bool == false)
+            await cluster.gateway.shutDown()
+            // It listens to operators until the request that it waits for has ended.
+            while try await queue(cluster)["draining"] as? Bool != true { await Task.yield() }
+            #expect(try await held.status == 503)
         }
     }
 

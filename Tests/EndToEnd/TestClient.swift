@@ -23,7 +23,8 @@ struct TestClient: Sendable {
         _ method: HTTPMethod,
         _ path: String,
         headers: HTTPHeaders = [:],
-        body: ByteBuffer? = nil
+        body: ByteBuffer? = nil,
+        onPart: (ByteBuffer) -> Void = { _ in }
     ) async throws -> Answer {
         let channel = try await ClientBootstrap(group: group)
             .connect(host: "127.0.0.1", port: port) { channel in
@@ -49,6 +50,7 @@ struct TestClient: Sendable {
                     answer.status = Int(head.status.code)
                     answer.headers = head.headers
                 case .body(var bytes):
+                    onPart(bytes)
                     answer.body.writeBuffer(&bytes)
                     answer.partTimes.append(.now())
                 case .end:

@@ -4,7 +4,7 @@ import Queue
 /// What `GET /admin/api/history` answers: the last 15 minutes, oldest first.
 package struct HistoryPayload: Codable, Sendable {
     /// One interval. What is null had no request to tell it from.
-    package struct Point: Codable, Sendable {
+    package struct Point: Codable, Equatable, Sendable {
         /// When it began.
         package var at: String
         package var completed: Int

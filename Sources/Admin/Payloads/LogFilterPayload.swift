@@ -2,7 +2,7 @@ import Core
 package import Queue
 
 /// Which requests a bulk replay or a purge is about: the filters of `GET /admin/api/requests`, in JSON. What is absent does not restrict.
-package struct LogFilterPayload: Codable, Sendable {
+package struct LogFilterPayload: Codable, Equatable, Sendable {
     package var state: [String]?
     package var reason: [String]?
     package var route: String?

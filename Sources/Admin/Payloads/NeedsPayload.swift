@@ -1,7 +1,7 @@
 import Core
 
 /// An amount of resources in whole units.
-package struct NeedsPayload: Codable, Sendable {
+package struct NeedsPayload: Codable, Equatable, Sendable {
     package var cpus: Double
     package var gpus: Double
     package var memoryGb: Double

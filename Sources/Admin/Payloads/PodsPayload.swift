@@ -2,7 +2,7 @@ import Core
 import Dispatcher
 
 /// What `GET /admin/api/pods` answers.
-package struct PodsPayload: Codable, Sendable {
+package struct PodsPayload: Codable, Equatable, Sendable {
     package var pods: [PodPayload]
 
     init(_ pods: [PodSnapshot]) {
@@ -11,9 +11,9 @@ package struct PodsPayload: Codable, Sendable {
 }
 
 /// One pod, and what this gateway has placed on it.
-package struct PodPayload: Codable, Sendable {
+package struct PodPayload: Codable, Equatable, Sendable {
     /// What became of the attempts at a pod since it was found.
-    package struct Counts: Codable, Sendable {
+    package struct Counts: Codable, Equatable, Sendable {
         package var dispatched: Int
         package var answered: Int
         package var serverErrors: Int

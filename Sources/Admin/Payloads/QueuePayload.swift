@@ -3,15 +3,15 @@ import Dispatcher
 import Queue
 
 /// What `GET /admin/api/queue` answers: who waits, and why.
-package struct QueuePayload: Codable, Sendable {
-    package struct Share: Codable, Sendable {
+package struct QueuePayload: Codable, Equatable, Sendable {
+    package struct Share: Codable, Equatable, Sendable {
         package var name: String
         package var depth: Int
         package var oldestAge: Double
     }
 
     /// A route that has waiting requests, some with pods, some that ended lately, or a value that an operator set.
-    package struct Route: Codable, Sendable {
+    package struct Route: Codable, Equatable, Sendable {
         package var name: String
         package var depth: Int
         package var oldestAge: Double
@@ -24,7 +24,7 @@ package struct QueuePayload: Codable, Sendable {
         package var waits: WaitsPayload
     }
 
-    package struct Line: Codable, Sendable {
+    package struct Line: Codable, Equatable, Sendable {
         package var route: String
         package var priority: String
         package var needs: NeedsPayload
@@ -88,7 +88,9 @@ package struct QueuePayload: Codable, Sendable {
 extension QueuePayload.Route {
     /// nil for a route about which there is nothing to tell.
     fileprivate init?(_ route: QueueSnapshot.Route, waits: WaitStatistics?) {
-        guard route.depth.count > 0 || route.dispatched > 0 || route.hasOperatorSetting || waits != nil else { return nil }
+        guard route.depth.count > 0 || route.dispatched > 0 || route.hasOperatorSetting || waits != nil else {
+            return nil
+        }
         name = route.id
         depth = route.depth.count
         oldestAge = route.depth.oldestAge.seconds

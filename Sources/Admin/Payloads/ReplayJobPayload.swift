@@ -73,7 +73,7 @@ package struct ReplayResumption: Codable, Sendable {
 }
 
 /// How many for which reason.
-package struct ReasonCountPayload: Codable, Sendable {
+package struct ReasonCountPayload: Codable, Equatable, Sendable {
     package var reason: String
     package var count: Int
 
@@ -110,7 +110,7 @@ package struct ReplayPreviewPayload: Codable, Sendable {
 }
 
 /// A bulk replay.
-package struct ReplayJobPayload: Codable, Sendable {
+package struct ReplayJobPayload: Codable, Equatable, Sendable {
     package var id: String
     /// `running`, `paused`, `finished` or `cancelled`.
     package var state: String
@@ -165,7 +165,7 @@ package struct ReplayJobPayload: Codable, Sendable {
 }
 
 /// Bulk replays, the newest first.
-package struct ReplayJobsPayload: Codable, Sendable {
+package struct ReplayJobsPayload: Codable, Equatable, Sendable {
     package var replays: [ReplayJobPayload]
 
     package init(_ reports: [ReplayReport]) { replays = reports.map(ReplayJobPayload.init) }

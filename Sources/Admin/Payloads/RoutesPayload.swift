@@ -2,13 +2,13 @@ import Core
 import Queue
 
 /// What `GET /admin/api/routes` answers.
-package struct RoutesPayload: Codable, Sendable {
+package struct RoutesPayload: Codable, Equatable, Sendable {
     package var routes: [RoutePayload]
 }
 
 /// One route, with where each of its values comes from.
-package struct RoutePayload: Codable, Sendable {
-    package struct Sources: Codable, Sendable {
+package struct RoutePayload: Codable, Equatable, Sendable {
+    package struct Sources: Codable, Equatable, Sendable {
         package var needs: String
         package var holdTimeout: String
         package var requestTimeout: String

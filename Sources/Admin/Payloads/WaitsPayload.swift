@@ -2,7 +2,7 @@ import NIOCore
 import Queue
 
 /// How long requests that ended lately had been held; null where none ended.
-package struct WaitsPayload: Codable, Sendable {
+package struct WaitsPayload: Codable, Equatable, Sendable {
     /// What is looked back on.
     package var window: Double
     package var count: Int

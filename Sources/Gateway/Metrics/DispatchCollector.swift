@@ -20,9 +20,9 @@ struct DispatchCollector: MetricsCollector {
             "neutrino_route_queue_oldest_age_seconds",
             "How long the oldest of them has waited."
         )
-        for (route, waiting) in queue.routes.sorted(by: { $0.key < $1.key }) {
-            depth.add(waiting.count, [.init("route", route)])
-            age.add(waiting.oldestAge.inSeconds, [.init("route", route)])
+        for route in queue.routes.filter({ $0.depth.count > 0 }).sorted(by: { $0.id < $1.id }) {
+            depth.add(route.depth.count, [.init("route", route.id)])
+            age.add(route.depth.oldestAge.inSeconds, [.init("route", route.id)])
         }
         var lacking = MetricFamily(
             .gauge,
