@@ -5,7 +5,7 @@ import { time } from "./format.js";
 
 export const views = ["overview", "requests", "routes", "replays", "changes"];
 /// Filters of the log, as the API names them. `since` may also be an age: `15m`, `6h`.
-export const filterNames = ["text", "state", "reason", "route", "pod", "status", "since", "until", "replay_of", "replay_job"];
+const filterNames = ["text", "state", "reason", "route", "pod", "status", "since", "until", "replay_of", "replay_job"];
 
 const listeners = new Set();
 

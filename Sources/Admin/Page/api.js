@@ -41,7 +41,7 @@ export async function ask(url, options) {
   try {
     answer = await fetch(url, { cache: "no-store", credentials: "same-origin", ...options });
   } catch (error) {
-    if (error.name === "AbortError") throw error;
+    if (options.signal?.aborted) throw error;
     throw new Problem(0, "unreachable", "the gateway does not answer");
   }
   if (answer.ok) return answer;

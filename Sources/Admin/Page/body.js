@@ -27,7 +27,7 @@ function lengthOf(body) {
   return body.base64 ? decode(body.base64).length : new TextEncoder().encode(body.text ?? "").length;
 }
 
-export function decode(base64) {
+function decode(base64) {
   return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }
 

@@ -8,8 +8,7 @@ import { count, plural, time, words } from "./format.js";
 import { notify } from "./notices.js";
 
 export function openBulkReplay(filters) {
-  // Bounded by now: what ends later, replays among it, is not part of what was looked at.
-  const filter = asOrder({ until: new Date().toISOString(), ...absolute(filters) });
+  const filter = asOrder(absolute(filters));
   const rate = h("input", { type: "number", min: 0.1, max: 10000, step: "any", value: 10, required: true });
   const most = h("input", { type: "number", min: 1, max: 1000000, step: 1, value: 10000, required: true });
   const confirmed = h("input", { type: "checkbox" });

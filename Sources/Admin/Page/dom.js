@@ -41,18 +41,17 @@ export function setText(element, text) {
 export function keyed(parent, make) {
   let kept = new Map();
   return (items, keyOf) => {
-    const next = new Map();
+    const next = new Map(items.map((item) => [keyOf(item), kept.get(keyOf(item)) ?? make(item)]));
+    // First out what goes: what stays is then in its place already, and an element that is moved would lose the focus.
+    for (const [key, part] of kept) if (!next.has(key)) part.node.remove();
+    kept = next;
     let place = parent.firstChild;
     for (const item of items) {
-      const key = keyOf(item);
-      const part = kept.get(key) ?? make(item);
+      const part = next.get(keyOf(item));
       part.update(item);
-      next.set(key, part);
       if (part.node === place) place = place.nextSibling;
       else parent.insertBefore(part.node, place);
     }
-    for (const [key, part] of kept) if (next.get(key) !== part) part.node.remove();
-    kept = next;
   };
 }
 

@@ -43,6 +43,7 @@ export function showEntry(root) {
     restUntil = Infinity;
     try {
       const answer = await get(`/requests/${id}`);
+      answer.why = whyItWaits(answer);
       const next = JSON.stringify(answer);
       if (id !== shown || next === text) return;
       const isFirst = entry === null;
@@ -93,7 +94,7 @@ function sections(entry) {
     head([h("b", {}, request.method), " ", h("span", { class: "path" }, request.path)],
       h("div", { class: "entry-line" }, h("span", {}, badge.node, request.status ? h("b", { class: "status" }, ` ${request.status}`) : null),
         h("span", { class: "buttons" }, mayChange() && [replay, cancel]))),
-    request.detail && h("p", { class: "detail" }, request.detail),
+    (request.detail || entry.why) && h("p", { class: "detail" }, request.detail ?? entry.why),
     part("Times", timeBar(request), timeline(entry)),
     part("Request", facts([
       ["Id", h("span", {}, h("code", {}, request.id), " ", copyButton(request.id))],
@@ -109,6 +110,15 @@ function sections(entry) {
     entry.answer && part("Answer", facts([["Status", String(entry.answer.status)], ["Pod", request.pod], ["Size", bytes(request.answer_bytes)]]), fields(entry.answer.headers, entry.answer.withheld)),
     entry.answer && part("Answer body", showBody(entry.answer.body, request.answer_bytes)),
   ].filter(Boolean);
+}
+
+/// What its line waits for, as the gateway tells it of the first in it.
+function whyItWaits({ request, needs: needed }) {
+  if (request.state !== "queued") return null;
+  const same = (line) => line.route === request.route && line.priority === request.priority && needs(line.needs) === needs(needed);
+  const line = queue.value?.lines.find((each) => each.first === request.id) ?? queue.value?.lines.find(same);
+  if (!line) return null;
+  return line.first === request.id ? `It waits: ${line.explanation}.` : `It waits behind others of its line; the first of them: ${line.explanation}.`;
 }
 
 /// A token that may only look gets no bodies: then there is a size but no body.

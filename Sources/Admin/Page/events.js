@@ -1,52 +1,58 @@
 // The server's events (WHATWG HTML §9.2), read with fetch: unlike EventSource it tells a refusal from a lost connection, and a
-// silence can be noticed. A lost stream is tried again with growing pauses; without such a call the page polls instead.
+// silence can be noticed. A lost stream is tried again with growing pauses.
 
-import { ask, get } from "./api.js";
+import { ask } from "./api.js";
 
 /// Milliseconds. The server sends something every 15 s at least.
 const silence = 35_000;
 const firstPause = 500;
 const longestPause = 15_000;
-const pollPause = 2_000;
+/// A tab that nobody looks at for so long gives its connection back: browsers have six for a host, and the gateway 64 for all.
+const restsAfter = 60_000;
 
-/// Follows the gateway for good. `onEvent(name, data)`; `onState({ state, retryAt })` with `connecting`, `live`, `lost`, `refused`.
+/// Follows the gateway for good. `onEvent(name, data)`; `onState({ state, retryAt, problem })` with `live`, `lost`, `refused`, `resting`.
 export class EventStream {
   #onEvent;
   #onState;
   #wake = () => {};
   #pause = firstPause;
+  #control = new AbortController();
+  #rest;
 
   constructor(onEvent, onState) {
     this.#onEvent = onEvent;
     this.#onState = onState;
+    document.addEventListener("visibilitychange", () => {
+      clearTimeout(this.#rest);
+      if (document.hidden) this.#rest = setTimeout(() => this.#control.abort("rest"), restsAfter);
+      else this.retry();
+    });
   }
 
   async run() {
     for (;;) {
-      try {
-        await this.#follow();
-        this.#lose();
-      } catch (problem) {
-        if (problem.status === 404) await this.#poll().catch((other) => this.#lose(other));
-        else this.#lose(problem);
-      }
-      await this.#sleep(this.#pause);
+      const problem = await this.#follow().catch((problem) => problem);
+      const state = problem?.status === 401 ? "refused" : this.#control.signal.reason === "rest" ? "resting" : "lost";
+      const wait = state === "lost" ? this.#pause * (0.75 + Math.random() / 2) : Infinity;
+      this.#onState({ state, retryAt: Date.now() + wait, problem });
       this.#pause = Math.min(this.#pause * 2, longestPause);
+      await this.#sleep(wait);
     }
   }
 
-  /// Tries again at once.
+  /// Tries again at once. What waits for a login, or for someone to look, waits for this.
   retry() {
     this.#pause = firstPause;
     this.#wake();
   }
 
   async #follow() {
-    const control = new AbortController();
+    const control = (this.#control = new AbortController());
     let watch = setTimeout(() => control.abort(), silence);
     try {
       const answer = await ask("/admin/api/events", { signal: control.signal, headers: { Accept: "text/event-stream" } });
-      this.#live();
+      this.#pause = firstPause;
+      this.#onState({ state: "live" });
       const parser = new EventParser(this.#onEvent);
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
       for (;;) {
@@ -54,38 +60,21 @@ export class EventStream {
         if (done) return;
         clearTimeout(watch);
         watch = setTimeout(() => control.abort(), silence);
-        parser.push(value);
+        try {
+          parser.push(value);
+        } catch (error) {
+          // A mistake of the page's, not a lost connection.
+          reportError(error);
+        }
       }
     } finally {
       clearTimeout(watch);
     }
   }
 
-  async #poll() {
-    for (;;) {
-      const [queue, pods, routes] = await Promise.all([get("/queue"), get("/pods"), get("/routes")]);
-      this.#live();
-      this.#onEvent("queue", queue);
-      this.#onEvent("pods", pods);
-      this.#onEvent("routes", routes);
-      await this.#sleep(pollPause);
-    }
-  }
-
-  #live() {
-    this.#pause = firstPause;
-    this.#onState({ state: "live" });
-  }
-
-  #lose(problem) {
-    const wait = this.#pause * (0.75 + Math.random() / 2);
-    this.#pause = wait;
-    this.#onState({ state: problem?.status === 401 ? "refused" : "lost", retryAt: Date.now() + wait, problem });
-  }
-
   #sleep(milliseconds) {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, milliseconds);
+      const timer = Number.isFinite(milliseconds) ? setTimeout(resolve, milliseconds) : undefined;
       this.#wake = () => {
         clearTimeout(timer);
         resolve();

@@ -2,7 +2,7 @@
 
 import { get, post, remove } from "./api.js";
 import { go, href, onAddress, spoken } from "./address.js";
-import { confirm } from "./dialog.js";
+import { confirm, field, openDialog } from "./dialog.js";
 import { h, onPlainClick, setAttribute, setText } from "./dom.js";
 import { count, plural, rate, time, words } from "./format.js";
 import { jobs, mayChange } from "./live.js";
@@ -51,7 +51,8 @@ export function showJobs(root) {
       load();
     };
     const pause = button("Pause", verb("pause", "The bulk replay is paused."), "small change");
-    const resume = button("Resume", verb("resume", "The bulk replay goes on."), "small change");
+    const goOn = verb("resume", "The bulk replay goes on.");
+    const resume = button("Resume", (event) => (job.headers?.length > 0 ? askForCredentials(job, load) : goOn(event)), "small change");
     const cancel = button("Cancel", async () => {
       await confirm({ title: "Cancel this bulk replay?", text: "What was sent stays sent; the rest is left out.", label: "Cancel the replay", run: () => remove(`/replays/${job.id}`) });
       load();
@@ -64,6 +65,24 @@ export function showJobs(root) {
       cancel.hidden = !mayChange() || !isOpen(job);
     };
   }
+}
+
+/// Credentials are in the gateway's memory only: after a restart, a bulk replay that had some waits for them.
+function askForCredentials(job, done) {
+  const inputs = job.headers.map((name) => ({ name, input: h("input", { type: "password", autocomplete: "off" }) }));
+  openDialog({
+    title: "Resume this bulk replay",
+    body: inputs.map(({ name, input }) => field(name, input, "left empty: as it was supplied before, unless the gateway was started anew since")),
+    actions: [{
+      label: "Resume",
+      kind: "primary",
+      run: async () => {
+        const given = inputs.filter(({ input }) => input.value).map(({ name, input }) => [name, input.value]);
+        await post(`/replays/${job.id}/resume`, given.length > 0 ? { headers: Object.fromEntries(given) } : {});
+        done();
+      },
+    }],
+  });
 }
 
 const isOpen = (job) => job.state === "running" || job.state === "paused";

@@ -67,7 +67,7 @@ export function takePod(pod) {
 }
 
 /// Whether what is shown is current, so that ages go on counting.
-export const isLive = () => connection.value.state === "live";
+const isLive = () => connection.value.state === "live";
 
 /// Seconds since something of the stream came; frozen, as the figures are, while the connection is lost.
 export function since(snapshot) {

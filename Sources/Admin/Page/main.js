@@ -3,7 +3,7 @@
 import { current, go, href, onAddress, tell, views } from "./address.js";
 import { get, onSignInNeeded } from "./api.js";
 import { showChanges } from "./changes.js";
-import { h, onPlainClick, setText } from "./dom.js";
+import { onPlainClick, setText } from "./dom.js";
 import { closeEntry, showEntry } from "./entry.js";
 import { EventStream } from "./events.js";
 import { showJobs } from "./jobs.js";
@@ -106,6 +106,7 @@ onSignInNeeded(() => openLogin(begin));
 
 async function begin() {
   session.value = await get("/session").catch(() => ({ role: "full", login_required: false }));
+  document.querySelector("h1").title = session.value.version ?? "";
   document.body.classList.toggle("read-only", session.value.role !== "full");
   part("logout").hidden = !session.value.login_required || session.value.role === "none";
   if (session.value.role === "none" && session.value.login_required) {

@@ -49,10 +49,11 @@ export function button(label, onclick, kind = "small") {
   return h("button", { type: "button", class: kind, onclick }, label);
 }
 
-/// Copies a text; the button says so.
+/// Copies a text; the button says so. Browsers let only pages of TLS or loopback write there: elsewhere there is no button.
 export function copyButton(text) {
+  if (!navigator.clipboard) return null;
   const node = button("Copy", async () => {
-    await navigator.clipboard?.writeText(text);
+    await navigator.clipboard.writeText(text);
     setText(node, "Copied");
     setTimeout(() => setText(node, "Copy"), 1500);
   }, "small quiet");

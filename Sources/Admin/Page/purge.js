@@ -9,7 +9,7 @@ import { count, plural } from "./format.js";
 import { notify } from "./notices.js";
 
 export function openPurge(filters) {
-  const filter = asOrder({ until: new Date().toISOString(), ...absolute(filters) });
+  const filter = asOrder(absolute(filters));
   const outcome = h("p", { "aria-live": "polite" }, "Counting…");
   const sure = h("input", { type: "checkbox", required: true });
   const dialog = openDialog({

@@ -21,7 +21,7 @@ export function showRoutes(root) {
       { label: "Route", cell: nameCell, className: "main" },
       { label: "Waiting", numeric: true, cell: waitingCell },
       { label: "With pods", numeric: true, text: (route) => count(liveOf(route)?.dispatched ?? 0) },
-      { label: "Hold p50 · p99", numeric: true, text: (route) => holds(liveOf(route)?.waits) },
+      { label: "Hold p50 · p99", numeric: true, text: (route) => holds(liveOf(route)?.waits), className: "roomy-only" },
       { label: "Hold timeout", cell: holdCell, className: "edit" },
       { label: "Concurrency", cell: concurrencyCell, className: "edit" },
       { label: "Request timeout", numeric: true, cell: sourcedCell("request_timeout", duration), className: "roomy-only" },

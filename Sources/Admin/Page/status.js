@@ -19,7 +19,7 @@ export function showBanners(retry) {
 
   connection.watch(({ state }) => {
     document.documentElement.dataset.connection = state;
-    setText(sign, { connecting: "connecting", live: "live", lost: "disconnected", refused: "signed out" }[state]);
+    setText(sign, { connecting: "connecting", live: "live", lost: "disconnected", refused: "signed out", resting: "resting" }[state]);
     if (state === "live") lastLive = Date.now();
     countDown();
   });

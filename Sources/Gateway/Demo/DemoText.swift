@@ -12,7 +12,7 @@ struct DemoText {
         Neutrino Gateway \(ProgramVersion.current), demo
 
           gateway    \(gateway)
-          operators  \(admin)
+          operators  \(admin)/admin
           database   \(database)
         \(pods.map { "  \($0)" }.joined(separator: "\n"))
 
