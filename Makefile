@@ -8,9 +8,13 @@ BUILD_RELEASE := .build/release
 
 # What the build and the tests need, as Debian packages; `setup` installs what is missing and says nothing otherwise.
 PACKAGES := libsqlite3-dev libcurl4-openssl-dev zlib1g-dev pkg-config curl python3 openssl
+TEST_PACKAGES := chromium chromium-driver python3-venv
 BENCH_PACKAGES := wrk haproxy nginx-light sqlite3
 
-.PHONY: help setup setup-bench run build release test lint format bench verify clean
+# Of what was built for debugging.
+BROWSER_TESTS := NEUTRINO_BIN=$(CURDIR)/.build/debug .venv/bin/python -m unittest discover --start-directory Tests/Browser
+
+.PHONY: help setup setup-test setup-bench run build release test test-browser lint format bench verify clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -18,7 +22,11 @@ help: ## List the targets.
 setup: ## Install the Debian packages that are missing.
 	@./Scripts/install-packages $(PACKAGES)
 
-setup-bench: setup
+setup-test: setup
+	@./Scripts/install-packages $(TEST_PACKAGES)
+	@./Scripts/install-python Tests/Browser/requirements.txt
+
+setup-bench: setup-test
 	@./Scripts/install-packages $(BENCH_PACKAGES)
 
 build: setup ## Build everything for debugging, tests included.
@@ -31,9 +39,14 @@ release: setup ## Build the release binaries.
 run: release ## Build a release and run the demo: a gateway and three task pods on embedded defaults.
 	$(BUILD_RELEASE)/neutrino-gateway demo $(ARGS)
 
-test: setup ## Run the tests.
+test: setup-test ## Run the tests; ARGS="--filter Admin" runs some.
 	swift build --build-tests
 	./Scripts/run-tests $(ARGS)
+	$(if $(ARGS),,$(BROWSER_TESTS))
+
+test-browser: setup-test ## Run the tests of the operators' page in Chromium.
+	swift build --build-tests
+	$(BROWSER_TESTS)
 
 lint: ## Check formatting, without changing anything.
 	swift format lint --strict --recursive Package.swift Plugins Sources Tests
@@ -51,4 +64,4 @@ verify: release setup-bench ## Run every line of "It shows" and print bar and fi
 	python3 Tests/Verify/verify.py $(ARGS)
 
 clean: ## Remove what was built.
-	rm -rf .build Tests/Benchmarks/.build bench-results
+	rm -rf .build .venv Tests/Benchmarks/.build bench-results

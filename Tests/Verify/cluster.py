@@ -197,9 +197,10 @@ class Answer:
 class Call(threading.Thread):
     """One request on a thread of its own, for checks that look at what happens meanwhile."""
 
-    def __init__(self, url: str, headers: dict | None = None, patience: float = 90):
+    def __init__(self, url: str, headers: dict | None = None, patience: float = 90, body: bytes = b"{}"):
         super().__init__(daemon=True)
         self.url = url
+        self.body = body
         self.headers = headers
         self.patience = patience
         self.answer: Answer | None = None
@@ -209,7 +210,7 @@ class Call(threading.Thread):
 
     def run(self) -> None:
         try:
-            status, headers, body = fetch(self.url, "POST", b"{}", self.headers, self.patience)
+            status, headers, body = fetch(self.url, "POST", self.body, self.headers, self.patience)
             self.answer = Answer(status, headers, body, self.sent, time.monotonic() - self.sent)
         except OSError as problem:
             self.problem = problem
