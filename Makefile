@@ -14,6 +14,9 @@ BENCH_PACKAGES := wrk haproxy nginx-light sqlite3
 # Of what was built for debugging.
 BROWSER_TESTS := NEUTRINO_BIN=$(CURDIR)/.build/debug .venv/bin/python -m unittest discover --start-directory Tests/Browser
 
+# The admin API, driven from its document.
+DOCUMENT_TESTS := .venv/bin/python Tests/Schemathesis/run.py --binary .build/debug/neutrino-gateway
+
 .PHONY: help setup setup-test setup-bench run build release test test-browser lint format bench verify clean
 
 help: ## List the targets.
@@ -25,6 +28,7 @@ setup: ## Install the Debian packages that are missing.
 setup-test: setup
 	@./Scripts/install-packages $(TEST_PACKAGES)
 	@./Scripts/install-python Tests/Browser/requirements.txt
+	@./Scripts/install-python Tests/Schemathesis/requirements.txt
 
 setup-bench: setup-test
 	@./Scripts/install-packages $(BENCH_PACKAGES)
@@ -42,6 +46,7 @@ run: release ## Build a release and run the demo: a gateway and three task pods 
 test: setup-test ## Run the tests; ARGS="--filter Admin" runs some.
 	swift build --build-tests
 	./Scripts/run-tests $(ARGS)
+	$(if $(ARGS),,$(DOCUMENT_TESTS))
 	$(if $(ARGS),,$(BROWSER_TESTS))
 
 test-browser: setup-test ## Run the tests of the operators' page in Chromium.

@@ -60,10 +60,11 @@ struct ProblemMiddleware: RouterMiddleware {
             return try await next(request, context)
         } catch let problem as AdminProblem {
             return try problem.response(from: request, context: context)
+        } catch let error as HTTPError where error.status == .notFound {
+            return try Self.noCall(request).response(from: request, context: context)
         } catch let error as HTTPError {
             let detail: String
             switch error.status {
-            case .notFound: detail = "there is no such call: \(request.method) \(request.uri.path)"
             case .contentTooLarge: detail = "the body is over \(context.maxUploadSize) bytes"
             default: detail = error.body ?? error.status.reasonPhrase
             }
@@ -89,13 +90,25 @@ struct ProblemMiddleware: RouterMiddleware {
             .response(from: request, context: context)
         }
     }
+
+    /// There is no such path, or it has other methods.
+    private static func noCall(_ request: Request) -> AdminProblem {
+        let methods = CallTable.methods(of: request.uri.path).map(\.rawValue).joined(separator: ", ")
+        guard !methods.isEmpty else {
+            return .notFound("there is no such call: \(request.method) \(request.uri.path)")
+        }
+        let detail = "\(request.uri.path) has no method \(request.method); it has \(methods)"
+        var problem = AdminProblem(.methodNotAllowed, "method_not_allowed", detail)
+        problem.fields[.allow] = methods
+        return problem
+    }
 }
 
 extension QueueError {
     /// Whether the call may work when it is made again.
     fileprivate var isPassing: Bool {
         switch code {
-        case .timeout, .storage, .closed: true
+        case .timeout, .storage, .full, .closed: true
         default: false
         }
     }

@@ -65,6 +65,7 @@ package struct AdminServer: Service {
     private let subjects: Subjects
     /// Who listens to events.
     private let events = EventHub()
+    private let document: AdminDocument
     private let gate: AdminGate
     private let tls: AdminTLS?
     private let eventLoopGroup: any EventLoopGroup
@@ -94,6 +95,7 @@ package struct AdminServer: Service {
         }
         self.configuration = configuration
         self.subjects = subjects
+        document = try AdminDocument(version: configuration.version)
         self.gate = gate
         self.tls = tls
         self.eventLoopGroup = eventLoopGroup
@@ -143,6 +145,9 @@ package struct AdminServer: Service {
         }
     }
 
+    /// Method and path of everything that is answered.
+    var calls: [String] { router().routes.map { "\($0.method.rawValue) \($0.path)" } }
+
     private func router() -> Router<AdminContext> {
         let router = Router(context: AdminContext.self)
         router.addMiddleware {
@@ -182,6 +187,7 @@ package struct AdminServer: Service {
         ReplayCalls(subjects: subjects, operators: operators).add(to: api)
         StorageCalls(subjects: subjects, operators: operators).add(to: api)
         EventCalls(hub: events).add(to: api)
+        document.add(to: api)
         return router
     }
 }

@@ -19,8 +19,8 @@ struct RequestQuery {
             switch name {
             case "state": filter.states = try Set(value.split(separator: ",").map { try Self.state(String($0)) })
             case "reason": filter.reasons = try Set(value.split(separator: ",").map { try Self.reason(String($0)) })
-            case "route": filter.routeID = value
-            case "pod": filter.podID = value
+            case "route": filter.routeID = try Self.name(value, "route")
+            case "pod": filter.podID = try Self.name(value, "pod")
             case "status": filter.statuses = try Self.statuses(value)
             case "since": filter.sinceMilliseconds = try Self.time(value, "since")
             case "until": filter.untilMilliseconds = try Self.time(value, "until")
@@ -51,8 +51,18 @@ struct RequestQuery {
     }
 
     static func text(_ text: String) throws -> String? {
-        guard text.utf8.count <= 256 else { throw AdminProblem.badParameter("text", text, "at most 256 bytes") }
+        guard text.unicodeScalars.count <= 256 else {
+            throw AdminProblem.badParameter("text", text, "at most 256 characters")
+        }
         return text.isEmpty ? nil : text
+    }
+
+    /// Of a route or a pod.
+    static func name(_ text: String, _ name: String) throws -> String {
+        guard text.unicodeScalars.count <= 1024 else {
+            throw AdminProblem.badParameter(name, text, "at most 1024 characters")
+        }
+        return text
     }
 
     /// 1 … ``longestPage``.
@@ -92,9 +102,12 @@ struct RequestQuery {
         return low...high
     }
 
+    /// The end of the year 9999, the last that RFC 3339 can tell, in milliseconds since 1970.
+    static let latest: Int64 = 253_402_300_799_999
+
     /// RFC 3339, or milliseconds since 1970.
     static func time(_ text: String, _ name: String) throws -> Int64 {
-        if let number = Int64(text), number >= 0 { return number }
+        if let number = Int64(text), (0...latest).contains(number) { return number }
         for style in [Date.ISO8601FormatStyle(includingFractionalSeconds: true), Date.ISO8601FormatStyle()] {
             if let date = try? style.parse(text) { return Int64((date.timeIntervalSince1970 * 1000).rounded()) }
         }

@@ -58,5 +58,6 @@ struct RequestQueryTests {
         #expect(try RequestQuery.time("1234", "since") == 1234)
         #expect(throws: AdminProblem.self) { try RequestQuery.time("yesterday", "since") }
         #expect(throws: AdminProblem.self) { try RequestQuery.time("-1", "since") }
+        #expect(throws: AdminProblem.self) { try RequestQuery.time("253402300800000", "since") }
     }
 }

@@ -47,29 +47,36 @@ package struct LogFilterPayload: Codable, Equatable, Sendable {
     package init(from decoder: any Decoder) throws {
         try decoder.refuseKeys(except: CodingKeys.self)
         let values = try decoder.container(keyedBy: CodingKeys.self)
+        // Null is refused: a program whose variable is empty does not mean all of them.
+        func value<Value: Decodable>(_ key: CodingKeys) throws -> Value? {
+            values.contains(key) ? try values.decode(Value.self, forKey: key) : nil
+        }
         func number(_ key: CodingKeys) throws -> String? {
             if let number = try? values.decodeIfPresent(Int64.self, forKey: key) { return "\(number)" }
-            return try values.decodeIfPresent(String.self, forKey: key)
+            return try value(key)
         }
-        state = try values.decodeIfPresent([String].self, forKey: .state)
-        reason = try values.decodeIfPresent([String].self, forKey: .reason)
-        route = try values.decodeIfPresent(String.self, forKey: .route)
-        pod = try values.decodeIfPresent(String.self, forKey: .pod)
+        state = try value(.state)
+        reason = try value(.reason)
+        route = try value(.route)
+        pod = try value(.pod)
         status = try number(.status)
         since = try number(.since)
         until = try number(.until)
-        text = try values.decodeIfPresent(String.self, forKey: .text)
-        replayOf = try values.decodeIfPresent(String.self, forKey: .replayOf)
+        text = try value(.text)
+        replayOf = try value(.replayOf)
         replayJob = try number(.replayJob)
     }
 
     /// - Throws: ``AdminProblem`` that says what is wrong; also where nothing is said, since a change of everything is rarely meant.
     func filter() throws -> LogFilter {
+        guard state?.isEmpty != true, reason?.isEmpty != true, text?.isEmpty != true else {
+            throw AdminProblem.badRequest("`state`, `reason` and `text` name something, or are left out")
+        }
         var filter = LogFilter()
         filter.states = Set(try (state ?? []).map(RequestQuery.state))
         filter.reasons = Set(try (reason ?? []).map(RequestQuery.reason))
-        filter.routeID = route
-        filter.podID = pod
+        filter.routeID = try route.map { try RequestQuery.name($0, "route") }
+        filter.podID = try pod.map { try RequestQuery.name($0, "pod") }
         filter.statuses = try status.map(RequestQuery.statuses)
         filter.sinceMilliseconds = try since.map { try RequestQuery.time($0, "since") }
         filter.untilMilliseconds = try until.map { try RequestQuery.time($0, "until") }

@@ -1,0 +1,12 @@
+import HTTPTypes
+
+extension EventCalls {
+    static let document = [
+        CallDocument(
+            method: .get,
+            path: "/admin/api/events",
+            summary: "Server-sent events: queue, pods and routes as they change",
+            answers: [.stream("text/event-stream", "Until the gateway or the session ends.")]
+        )
+    ]
+}
