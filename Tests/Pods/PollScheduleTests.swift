@@ -107,6 +107,21 @@ struct PollScheduleTests {
         #expect(schedule.begin(at: next + .milliseconds(2000)) == [pods[0]])
     }
 
+    @Test("a poll that was asked for is not put off by an interval")
+    func wantedBeforeInterval() {
+        var schedule = schedule()
+        let pod = pods(1)[0]
+        schedule.replace([pod], now: start)
+        _ = schedule.begin(at: start)
+        schedule.ended(pod, at: start + .milliseconds(1))
+        schedule.want(pod, now: start + .milliseconds(10))
+        schedule.setInterval(.milliseconds(250), for: pod, now: start + .milliseconds(10))
+        #expect(schedule.next() == start + .milliseconds(50))
+        #expect(schedule.begin(at: start + .milliseconds(50)) == [pod])
+        schedule.ended(pod, at: start + .milliseconds(51))
+        #expect(schedule.next()! >= start + .milliseconds(250), "asked for once")
+    }
+
     @Test("an interval that shrinks after it has passed polls at once")
     func lateInterval() {
         var schedule = schedule()

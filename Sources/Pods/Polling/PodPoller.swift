@@ -14,6 +14,7 @@ final class PodPoller: @unchecked Sendable {
     private var schedule: PollSchedule
     private var pods: [Pod] = []
     private var underWay: [Int: CurlCall] = [:]
+    private var troubles = PollTroubles()
     /// The earliest timer that is set. One that was set for later and is no longer needed finds nothing to do.
     private var timer: NIODeadline?
     private var isRunning = false
@@ -45,6 +46,7 @@ final class PodPoller: @unchecked Sendable {
             client.cancelHere(call)
         }
         self.pods = pods
+        troubles.keep(only: keys)
         observer.podsChanged(pods)
         schedule.replace(pods, now: .now())
         advance()
@@ -96,10 +98,18 @@ final class PodPoller: @unchecked Sendable {
             schedule.ended(pod, at: receivedAt)
             do throws(PodsError) {
                 let report = try Self.report(result)
+                if troubles.succeeded(pod.key) {
+                    logger.notice("a pod reports its capacity again", metadata: ["pod": "\(pod.id)"])
+                }
                 observer.sampled(pod, report, sentAt: sentAt, receivedAt: receivedAt)
             } catch {
                 guard error.code != .closed else { return }
-                logger.debug("a poll failed", metadata: ["pod": "\(pod.id)", "error": "\(error)"])
+                let isNews = troubles.failed(pod.key)
+                logger.log(
+                    level: isNews ? .warning : .debug,
+                    "a pod does not report its capacity",
+                    metadata: ["pod": "\(pod.id)", "error": "\(error)"]
+                )
                 observer.pollFailed(pod, error.message, sentAt: sentAt, receivedAt: receivedAt)
             }
             advance()

@@ -12,7 +12,7 @@ struct PollSchedule {
         var begun: NIODeadline?
         /// When the next one is to begin; nil while one is under way.
         var due: NIODeadline?
-        /// Whether another was asked for while one is under way.
+        /// Whether one was asked for that has not begun: it is due as soon as possible.
         var isWanted = false
     }
 
@@ -69,6 +69,7 @@ struct PollSchedule {
         while let deadline = next(), deadline <= now, let first = queue.popMin() {
             entries[first.key]!.due = nil
             entries[first.key]!.begun = now
+            entries[first.key]!.isWanted = false
             pods.append(entries[first.key]!.pod)
         }
         return pods
@@ -76,21 +77,18 @@ struct PollSchedule {
 
     /// The pod's poll ended. The next begins an interval after it began, or as soon as possible where one was asked for.
     mutating func ended(_ pod: Pod, at now: NIODeadline) {
-        guard var entry = entries[pod.key], entry.due == nil else { return }
+        guard let entry = entries[pod.key], entry.due == nil else { return }
         let regular = max(regularDue(entry, now: now), earliest(entry, now: now))
         let due = entry.isWanted ? earliest(entry, now: now) : regular
-        entry.isWanted = false
-        entries[pod.key] = entry
         set(due, for: pod.key)
     }
 
     /// A poll of this pod is asked for.
     mutating func want(_ pod: Pod, now: NIODeadline) {
         guard let entry = entries[pod.key] else { return }
-        guard let due = entry.due else {
-            entries[pod.key]!.isWanted = true
-            return
-        }
+        entries[pod.key]!.isWanted = true
+        // Where one is under way, its end decides.
+        guard let due = entry.due else { return }
         set(min(due, earliest(entry, now: now)), for: pod.key)
     }
 
@@ -99,8 +97,8 @@ struct PollSchedule {
         guard var entry = entries[pod.key], entry.interval != interval else { return }
         entry.interval = interval
         entries[pod.key] = entry
-        // Before the first poll it stays due at once; while one is under way its end decides.
-        guard entry.due != nil, entry.begun != nil else { return }
+        // Before the first poll it stays due at once, as one that was asked for does; while one is under way its end decides.
+        guard entry.due != nil, entry.begun != nil, !entry.isWanted else { return }
         set(max(regularDue(entry, now: now), earliest(entry, now: now)), for: pod.key)
     }
 
