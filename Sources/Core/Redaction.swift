@@ -37,23 +37,9 @@ package struct Redaction: Sendable {
         }
     }
 
-    /// Parts fields into what may be written down and the names of what may not, each once, as it came.
-    package func split(_ fields: HeaderFields) -> (kept: HeaderFields, removedNames: [String]) {
-        guard !keepsCredentials else { return (fields, []) }
-        var removedNames: [String] = []
-        fields.forEach { name, _ in
-            guard isCredential(name) else { return }
-            let name = String(decoding: name, as: UTF8.self)
-            if !removedNames.contains(where: { $0.lowercased() == name.lowercased() }) { removedNames.append(name) }
-        }
-        guard !removedNames.isEmpty else { return (fields, []) }
-        var kept = fields
-        kept.removeAll { name, _ in isCredential(name) }
-        return (kept, removedNames)
-    }
-
     /// A target with `***` for the values of the parameters that are credentials. Names are compared percent-decoded.
-    package func redactQuery(_ target: ByteBuffer) -> ByteBuffer {
+    /// - Parameter found: Called with the name of each, as it came.
+    package func redactQuery(_ target: ByteBuffer, found: (ByteBufferView) -> Void = { _ in }) -> ByteBuffer {
         guard !keepsCredentials, !queryNames.isEmpty else { return target }
         let bytes = target.readableBytesView
         guard let mark = bytes.firstIndex(of: UInt8(ascii: "?")) else { return target }
@@ -62,8 +48,9 @@ package struct Redaction: Sendable {
         var start = mark + 1
         while start < bytes.endIndex {
             let end = bytes[start...].firstIndex(of: UInt8(ascii: "&")) ?? bytes.endIndex
-            if let value = secretStart(in: bytes[start..<end]) {
-                redacted.writeBytes(bytes[copied..<value])
+            if let name = secretName(in: bytes[start..<end]) {
+                found(name)
+                redacted.writeBytes(bytes[copied...name.endIndex])
                 redacted.writeStaticString("***")
                 copied = end
             }
@@ -74,14 +61,14 @@ package struct Redaction: Sendable {
         return redacted
     }
 
-    /// Where the secret begins in what stands between two `&`. There are servers that part parameters at `;` too, so names are looked for
-    /// behind each; a secret lasts until the `&`, as it may hold a `;` itself.
-    private func secretStart(in pair: ByteBufferView) -> Int? {
+    /// The name of the secret in what stands between two `&`, which begins behind the name's `=`. There are servers that part parameters at
+    /// `;` too, so names are looked for behind each; a secret lasts until the `&`, as it may hold a `;` itself.
+    private func secretName(in pair: ByteBufferView) -> ByteBufferView? {
         var start = pair.startIndex
         while start < pair.endIndex {
             let end = pair[start...].firstIndex(of: UInt8(ascii: ";")) ?? pair.endIndex
             if let equals = pair[start..<end].firstIndex(of: UInt8(ascii: "=")), isSecret(pair[start..<equals]) {
-                return equals + 1
+                return pair[start..<equals]
             }
             start = end + 1
         }

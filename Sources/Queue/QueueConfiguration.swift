@@ -30,8 +30,6 @@ package struct QueueConfiguration: Sendable {
     /// `REDACT_QUERY`: names of query parameters whose values are never written.
     package var redactedQuery: [String] = []
 
-    /// `LOG_RESPONSE_BYTES`: kept of an answer's body; the one who collects it holds to this.
-    package var logResponseBytes = 4096
     /// `LOG_RETENTION`: the age at which ended requests are removed.
     package var logRetention = Duration.seconds(7 * 86_400)
     /// `LOG_BODY_RETENTION`: the age at which bodies, theirs and those of their answers, are removed.

@@ -18,7 +18,6 @@ extension GatewaySettings {
         queue.keepCredentials = keepCredentials
         queue.redactedFields = redactHeaders
         queue.redactedQuery = redactQuery
-        queue.logResponseBytes = logResponseBytes
         queue.logRetention = logRetention
         queue.logBodyRetention = logBodyRetention
         queue.databaseMaxBytes = Int64(databaseMaxBytes)

@@ -28,19 +28,12 @@ struct RowRedaction: Sendable {
     /// Writes a target with `***` for the values of parameters that are credentials, whose names are written to `withheld` with a
     /// leading `?`.
     func write(target: ByteBuffer, into buffer: inout ByteBuffer, withheld: inout ByteBuffer) {
-        let redacted = redaction.redactQuery(target)
-        buffer.writeImmutableBuffer(redacted)
-        guard redacted != target else { return }
-        // Values change in their places: a pair that is not what it was is one that was redacted.
-        let pairs = target.readableBytesView.split(separator: UInt8(ascii: "&"), omittingEmptySubsequences: false)
-        let written = redacted.readableBytesView.split(separator: UInt8(ascii: "&"), omittingEmptySubsequences: false)
-        for (index, (pair, written)) in zip(pairs, written).enumerated() where !pair.elementsEqual(written) {
-            var parameter = pair
-            if index == 0, let question = pair.firstIndex(of: UInt8(ascii: "?")) { parameter = pair[(question + 1)...] }
+        let redacted = redaction.redactQuery(target) { name in
             Self.startLine(&withheld)
             withheld.writeInteger(UInt8(ascii: "?"))
-            withheld.writeBytes(parameter.prefix { $0 != UInt8(ascii: "=") })
+            withheld.writeBytes(name)
         }
+        buffer.writeImmutableBuffer(redacted)
     }
 
     private static func startLine(_ withheld: inout ByteBuffer) {
