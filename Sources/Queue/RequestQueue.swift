@@ -44,7 +44,8 @@ package final class RequestQueue: Sendable {
         checkpoints: Checkpointer.Limits,
         logger: Logger
     ) throws -> RequestQueue {
-        let lock = try prepare(configuration, logger: logger).lock
+        var configuration = configuration
+        let lock = try prepare(&configuration, logger: logger).lock
         do {
             return try RequestQueue(configuration, lock: lock, checkpoints: checkpoints, logger: logger)
         } catch let failure as SQLiteFailure {
@@ -60,15 +61,18 @@ package final class RequestQueue: Sendable {
     /// - Returns: The names of the migrations that were run.
     /// - Throws: ``QueueError``.
     package static func migrate(_ configuration: QueueConfiguration, logger: Logger) throws -> [String] {
-        try prepare(configuration, logger: logger).migrations
+        var configuration = configuration
+        return try prepare(&configuration, logger: logger).migrations
     }
 
+    /// Takes the lock of the database, whose path is then without links, and migrates it.
     private static func prepare(
-        _ configuration: QueueConfiguration,
+        _ configuration: inout QueueConfiguration,
         logger: Logger
     ) throws(QueueError) -> (lock: DatabaseLock, migrations: [String]) {
+        try DatabaseFile.prepare(path: configuration.databasePath)
+        configuration.databasePath = DatabaseFile.resolved(configuration.databasePath)
         let path = configuration.databasePath
-        try DatabaseFile.prepare(path: path)
         let lock = try DatabaseLock(path: configuration.lockPath, databasePath: path)
         // One that a crash has left.
         unlink(configuration.backupPath)
@@ -136,7 +140,7 @@ package final class RequestQueue: Sendable {
                     bodyAge: configuration.logBodyRetention,
                     databaseBytes: configuration.databaseMaxBytes
                 ),
-                spoolBytes: { spool.byteCount }
+                spool: spool
             ),
             open: open,
             largestID: recovery.largestID,

@@ -16,7 +16,6 @@ struct CheckpointTests {
         // anew, whenever the log is begun anew.
         func salts() throws -> Data { try Data(contentsOf: URL(filePath: test.folder.database + "-wal"))[16..<24] }
         var seen: Set<Data> = []
-        var largest = 0
         var rounds = 0
         while seen.count < 6, rounds < 2000 {
             let receipts = (0..<20).map { _ in Receipt(on: test.eventLoop) }
@@ -26,12 +25,9 @@ struct CheckpointTests {
             }
             for receipt in receipts { _ = try await receipt.commit() }
             try seen.insert(salts())
-            largest = max(largest, test.queue.statistics.walFrames)
             rounds += 1
         }
         #expect(seen.count == 6)
-        // Used again, not grown: 150 frames, and what one more round writes until the checkpointer gets its turn.
-        #expect(largest < 1000, "\(largest) frames")
         #expect(test.queue.statistics.failedCheckpoints == 0)
         #expect(try test.rows("SELECT count(*) FROM requests") == [["\(rounds * 20)"]])
         await test.close()

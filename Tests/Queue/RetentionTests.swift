@@ -11,22 +11,31 @@ struct RetentionTests {
     private final class Hand {
         let connection: SQLiteConnection
         let retention: Retention
-        var removed = Retention.Removed()
+        var removed = RowRemoval.Removed()
 
         init(
             _ test: TestQueue,
             rowAge: Duration = .seconds(1_000_000),
             bodyAge: Duration = .seconds(1_000_000),
             bytes: Int64 = .max,
+            spool: any SpooledBytes = Files(),
             in future: Int64 = 0
         ) throws {
             connection = try DatabaseFile.openWriter(test.queue.configuration)
             retention = try Retention(
                 connection,
                 limits: Retention.Limits(rowAge: rowAge, bodyAge: bodyAge, databaseBytes: bytes, sparePages: 8),
-                spoolBytes: { 0 },
+                spool: spool,
                 milliseconds: { wallClockMilliseconds() + future * 1000 }
             )
+        }
+
+        /// Slices until one removes something; what that did.
+        func slices(untilRemoved count: Int) throws -> RowRemoval.Removed {
+            while true {
+                let slice = try retention.slice(lowWater: .max)
+                if slice.requests >= count || !retention.isUnderWay { return slice }
+            }
         }
 
         /// One pass; its slices follow each other at once.
@@ -37,6 +46,13 @@ struct RetentionTests {
                 removed.files += slice.files
             } while retention.isUnderWay
         }
+    }
+
+    /// Files that nobody removes.
+    private struct Files: SpooledBytes {
+        var byteCount: Int64 = 0
+        var each: Int64 = 0
+        func byteCount(of name: String) -> Int64 { each }
     }
 
     private func body(_ count: Int) -> RequestBody { .memory(ByteBuffer(repeating: 0x61, count: count)) }
@@ -147,6 +163,22 @@ struct RetentionTests {
         let after = try #require(try FileManager.default.attributesOfItem(atPath: test.folder.database)[.size] as? Int)
         #expect(Int64(after) < limit + 500_000)
         #expect(try test.rows("PRAGMA integrity_check") == [["ok"]])
+    }
+
+    @Test("where files are what is large, no more requests go than their files must")
+    func filesOverSize() async throws {
+        let test = try TestQueue()
+        for _ in 0..<50 {
+            let body = try await test.spool(ByteBuffer(repeating: 0x62, count: 300_000))
+            try await test.end(try await test.insert(test.request(body: .spooled(body))))
+        }
+        await test.close()
+        // Told as 100 MiB each, and not removed within the slice: as on a disk that takes its time.
+        let each: Int64 = 100 << 20
+        let hand = try Hand(test, bytes: 48 * each, spool: Files(byteCount: 50 * each, each: each))
+        let slice = try hand.slices(untilRemoved: 1)
+        #expect(slice.requests == 3)
+        #expect(slice.files.count == 3)
     }
 
     @Test("the writer runs it by itself")

@@ -8,7 +8,7 @@ import Synchronization
 ///
 /// Files are written and synced on a thread pool of the spool's own, never on an event loop. A file exists before the row that
 /// names it; one that no row names is removed when the queue is next opened.
-package final class BodySpool: Sendable {
+package final class BodySpool: SpooledBytes {
     /// A body above this many bytes is spooled.
     package static let threshold = 256 * 1024
 
@@ -48,9 +48,16 @@ package final class BodySpool: Sendable {
         remove(name: body.name)
     }
 
+    /// Counts it as gone at once, and removes it on a thread that may block.
     func remove(name: String) {
-        pool.submit { _ in self.unlink(name: name) }
+        let byteCount = byteCount(of: name)
+        count(-byteCount)
+        pool.submit { _ in
+            if Glibc.unlink("\(self.path)/\(name)") != 0 { self.count(byteCount) }
+        }
     }
+
+    func byteCount(of name: String) -> Int64 { body(named: name).map { Int64($0.byteCount) } ?? 0 }
 
     /// The body behind a name in a row; nil where its file is gone.
     func body(named name: String) -> SpooledBody? {
@@ -58,12 +65,6 @@ package final class BodySpool: Sendable {
         var status = stat()
         guard stat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
         return SpooledBody(name: name, path: file, byteCount: Int(status.st_size))
-    }
-
-    /// Removes a file now. From threads that may block only.
-    func unlink(name: String) {
-        guard let body = body(named: name) else { return }
-        if Glibc.unlink(body.path) == 0 { count(-Int64(body.byteCount)) }
     }
 
     /// Makes the folder where it is missing, removes the files that `isNamed` does not know and counts the rest.

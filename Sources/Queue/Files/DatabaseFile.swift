@@ -36,6 +36,13 @@ enum DatabaseFile {
         }
     }
 
+    /// The path without links on its way, so that a database has one lock, however it is called. Of a file that is there.
+    static func resolved(_ path: String) -> String {
+        guard let resolved = realpath(path, nil) else { return path }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+
     /// Brings the database to this program's schema.
     static func migrate(path: String, schema: QueueSchema = .current) throws(QueueError) -> [String] {
         do {

@@ -86,21 +86,21 @@ extension String? {
 }
 
 extension HeaderFields {
-    /// Reads back what the journal wrote: `Name: value CRLF` for each line.
+    /// Reads back what the journal wrote: `Name: value CRLF` for each line, or as the client wrote it, with any white space around
+    /// the value (RFC 9112 §5).
     init(stored bytes: Data) {
+        func isBlank(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
         var lines: [Line] = []
         let block = ByteBuffer(bytes: bytes)
         block.withUnsafeReadableBytes { bytes in
             var start = 0
             while let end = bytes[start...].firstIndex(of: UInt8(ascii: "\r")) {
-                if let colon = bytes[start..<end].firstIndex(of: UInt8(ascii: ":")), colon + 2 <= end {
+                if let colon = bytes[start..<end].firstIndex(of: UInt8(ascii: ":")) {
+                    var (from, to) = (colon + 1, end)
+                    while from < to, isBlank(bytes[from]) { from += 1 }
+                    while from < to, isBlank(bytes[to - 1]) { to -= 1 }
                     lines.append(
-                        Line(
-                            nameStart: start,
-                            nameLength: colon - start,
-                            valueStart: colon + 2,
-                            valueLength: end - colon - 2
-                        )
+                        Line(nameStart: start, nameLength: colon - start, valueStart: from, valueLength: to - from)
                     )
                 }
                 start = min(end + 2, bytes.count)

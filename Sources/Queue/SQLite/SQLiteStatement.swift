@@ -68,13 +68,17 @@ final class SQLiteStatement {
 
     // MARK: Running
 
-    /// Goes on to the next row. After the last one, and after an error, the statement is to be reset.
+    /// Goes on to the next row. After the last one the statement is to be reset; after an error it is already: what is bound to one that
+    /// is not would be left as it was (https://sqlite.org/c3ref/bind_blob.html).
     /// - Returns: Whether there is a row.
     func step() throws(SQLiteFailure) -> Bool {
         switch sqlite3_step(handle) {
         case SQLITE_ROW: return true
         case SQLITE_DONE: return false
-        case let code: throw SQLiteFailure(code: code, handle: connection.handle)
+        case let code:
+            let failure = SQLiteFailure(code: code, handle: connection.handle)
+            sqlite3_reset(handle)
+            throw failure
         }
     }
 
@@ -105,12 +109,5 @@ final class SQLiteStatement {
         guard let text = sqlite3_column_text(handle, column) else { return nil }
         let count = Int(sqlite3_column_bytes(handle, column))
         return String(decoding: UnsafeBufferPointer(start: text, count: count), as: UTF8.self)
-    }
-
-    /// The bytes of a text or a blob, valid until the next step; nil for NULL.
-    func withBytes<Result>(_ column: Int32, _ body: (UnsafeRawBufferPointer) -> Result) -> Result? {
-        guard !isNull(column) else { return nil }
-        let start = sqlite3_column_blob(handle, column)
-        return body(UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, column))))
     }
 }

@@ -1,5 +1,13 @@
 import Core
 
+/// The files of bodies, as far as retention needs to know them.
+protocol SpooledBytes: Sendable {
+    /// Of all files.
+    var byteCount: Int64 { get }
+    /// Of one; 0 where there is none.
+    func byteCount(of name: String) -> Int64
+}
+
 /// Removes what is too old, and the oldest where the database is too large; gives space back. In slices between two commits.
 ///
 /// Goes by the order of ids, which is that of arrival, and touches ended requests only. Used on the writer's thread.
@@ -33,7 +41,7 @@ final class Retention {
 
     private let connection: SQLiteConnection
     private let limits: Limits
-    private let spoolBytes: @Sendable () -> Int64
+    private let spool: any SpooledBytes
     private let milliseconds: @Sendable () -> Int64
     private let ended: SQLiteStatement
     private let removal: RowRemoval
@@ -45,12 +53,12 @@ final class Retention {
     init(
         _ connection: SQLiteConnection,
         limits: Limits,
-        spoolBytes: @escaping @Sendable () -> Int64,
+        spool: any SpooledBytes,
         milliseconds: @escaping @Sendable () -> Int64 = wallClockMilliseconds
     ) throws(SQLiteFailure) {
         self.connection = connection
         self.limits = limits
-        self.spoolBytes = spoolBytes
+        self.spool = spool
         self.milliseconds = milliseconds
         ended = try connection.prepare(Self.findEnded)
         removal = try RowRemoval(connection)
@@ -70,7 +78,7 @@ final class Retention {
     /// - Parameter lowWater: The smallest id that may be open.
     func slice(lowWater: Int64) throws -> Removed {
         nextSlice = monotonicNanoseconds() + Self.pause
-        guard let step = try step ?? begin() else { return Removed() }
+        let step = step ?? .rows(before: cutoff(limits.rowAge))
         let (removed, next) = try connection.transaction { try run(step, lowWater: lowWater) }
         self.step = next
         if next == nil { nextSlice = monotonicNanoseconds() + Self.interval }
@@ -83,16 +91,17 @@ final class Retention {
         nextSlice = monotonicNanoseconds() + Self.interval
     }
 
-    /// The first step of a pass.
-    private func begin() throws -> Step? {
-        let mark = try connection.integer("SELECT value FROM marks WHERE name = '\(Self.mark)'") ?? 0
-        return .bodies(after: mark, before: cutoff(limits.bodyAge))
-    }
-
     private func run(_ step: Step, lowWater: Int64) throws -> (Removed, Step?) {
         var removed = Removed()
         let until = monotonicNanoseconds() + Self.sliceLength
         switch step {
+        case .rows(let before):
+            let last = try forEachEnded(after: 0, before: before, until: until) { try removal.remove($0, &removed) }
+            return (removed, last == nil ? .size : step)
+        case .size:
+            guard try removeOldest(until: until, &removed) else { return (removed, .size) }
+            let mark = try connection.integer("SELECT value FROM marks WHERE name = '\(Self.mark)'") ?? 0
+            return (removed, .bodies(after: mark, before: cutoff(limits.bodyAge)))
         case .bodies(let after, let before):
             let last = try forEachEnded(after: after, before: before, until: until) {
                 try removal.removeBody($0, &removed)
@@ -101,19 +110,7 @@ final class Retention {
             // One that ends later must be found again.
             let mark = min(before, lowWater) - 1
             try connection.execute("INSERT OR REPLACE INTO marks (name, value) VALUES ('\(Self.mark)', \(mark))")
-            return (removed, .rows(before: cutoff(limits.rowAge)))
-        case .rows(let before):
-            let last = try forEachEnded(after: 0, before: before, until: until) { try removal.remove($0, &removed) }
-            return (removed, last == nil ? .size : step)
-        case .size:
-            guard try usedBytes() > limits.databaseBytes else { return (removed, .vacuum) }
-            let last = try forEachEnded(
-                after: 0,
-                before: .max,
-                until: until,
-                enough: { try usedBytes() <= limits.databaseBytes }
-            ) { try removal.remove($0, &removed) }
-            return (removed, last == nil && removed.requests == 0 ? .vacuum : .size)
+            return (removed, .vacuum)
         case .vacuum:
             let free = try connection.integer("PRAGMA freelist_count") ?? 0
             let pages = try connection.integer("PRAGMA page_count") ?? 0
@@ -127,27 +124,48 @@ final class Retention {
     /// Requests that are looked for at once.
     private static let batch = 32
 
-    /// Calls `body` for ended requests in order, until the time is up, or it is enough, which is asked once a batch.
+    /// Removes the oldest ended requests until the rest is within the bound, or the time is up. The size is asked for again after each batch,
+    /// and after each file.
+    /// - Returns: Whether it is done: within the bound, or nothing left that may go.
+    private func removeOldest(until: Int64, _ removed: inout Removed) throws -> Bool {
+        // Still there until the slice is committed, and then counted as gone.
+        var fileBytes: Int64 = 0
+        while try usedBytes() - fileBytes > limits.databaseBytes {
+            let ids = try endedRequests(after: 0, before: .max)
+            guard !ids.isEmpty else { return true }
+            let files = removed.files.count
+            for id in ids where removed.files.count == files { try removal.remove(id, &removed) }
+            fileBytes += removed.files[files...].reduce(0) { $0 + spool.byteCount(of: $1) }
+            if monotonicNanoseconds() >= until { return false }
+        }
+        return true
+    }
+
+    private func endedRequests(after: Int64, before: Int64) throws(SQLiteFailure) -> [Int64] {
+        var ids: [Int64] = []
+        ended.bind(1, after)
+        ended.bind(2, before)
+        ended.bind(3, Int64(Self.batch))
+        while try ended.step() { ids.append(ended.integer(0)) }
+        ended.reset()
+        return ids
+    }
+
+    /// Calls `body` for ended requests in order, until the time is up.
     /// - Returns: Where to go on; nil where all are done.
     private func forEachEnded(
         after: Int64,
         before: Int64,
         until: Int64,
-        enough: () throws -> Bool = { false },
         _ body: (Int64) throws -> Void
     ) throws -> Int64? {
         var after = after
         while true {
-            var ids: [Int64] = []
-            ended.bind(1, after)
-            ended.bind(2, before)
-            ended.bind(3, Int64(Self.batch))
-            while try ended.step() { ids.append(ended.integer(0)) }
-            ended.reset()
+            let ids = try endedRequests(after: after, before: before)
             for id in ids { try body(id) }
             guard let last = ids.last, ids.count == Self.batch else { return nil }
             after = last
-            if try monotonicNanoseconds() >= until || enough() { return after }
+            if monotonicNanoseconds() >= until { return after }
         }
     }
 
@@ -155,7 +173,7 @@ final class Retention {
     private func usedBytes() throws -> Int64 {
         let pages = try connection.integer("PRAGMA page_count") ?? 0
         let free = try connection.integer("PRAGMA freelist_count") ?? 0
-        return (pages - free) * pageSize + spoolBytes()
+        return (pages - free) * pageSize + spool.byteCount
     }
 
     /// The smallest id that is younger than an age.
