@@ -46,7 +46,8 @@ package final class HealthState: Sendable {
     }
 }
 
-/// What `/ready` answers. Trouble with pods does not make the gateway unready: holding requests until it passes is its point.
+/// What `/ready` answers. Trouble with pods does not make the gateway unready: holding requests until it passes is its point. Trouble with
+/// the disk does: every request is refused, and another gateway may take it.
 package struct HealthReport: Sendable, Equatable {
     package var databaseOpen: Bool
     package var discoveryTried: Bool
@@ -55,13 +56,19 @@ package struct HealthReport: Sendable, Equatable {
     package var problems: [String: String]
 
     /// Whether the answer is 200 and not 503.
-    package var isReady: Bool { databaseOpen && discoveryTried && !draining }
+    package var isReady: Bool { databaseOpen && discoveryTried && !draining && problems["storage"] == nil }
+
+    private var status: String {
+        if draining { return "draining" }
+        guard databaseOpen, discoveryTried else { return "starting" }
+        return isReady ? "ready" : "storage_unavailable"
+    }
 
     /// The body of the answer.
     package var json: String {
         var writer = JSONText()
         writer.raw("{")
-        writer.member("status", draining ? "draining" : isReady ? "ready" : "starting")
+        writer.member("status", status)
         writer.raw(",\"database_open\":\(databaseOpen),\"discovery_tried\":\(discoveryTried),\"problems\":{")
         var first = true
         for (part, problem) in problems.sorted(by: { $0.key < $1.key }) {

@@ -47,9 +47,15 @@ final class LogStream: Sendable {
         if begins { queue.async { self.writeWaiting() } }
     }
 
-    /// Returns when everything handed over so far was written: before the process ends.
-    func flush() {
-        queue.sync { writeWaiting() }
+    /// Returns when everything handed over so far was written, before the process ends; or when that takes too long: whoever does not read
+    /// the log must not keep the process from ending.
+    func flush(within limit: DispatchTimeInterval = .seconds(1)) {
+        let done = DispatchSemaphore(value: 0)
+        queue.async {
+            self.writeWaiting()
+            done.signal()
+        }
+        _ = done.wait(timeout: .now() + limit)
     }
 
     private func writeWaiting() {

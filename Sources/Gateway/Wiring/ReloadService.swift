@@ -21,6 +21,7 @@ actor ReloadService: Service {
     private var current: LoadedConfiguration
     /// Told already.
     private var waitingForRestart: [String] = []
+    /// Of the files that were looked at last, also where what they said was refused: when one is mended, it is read again.
     private var stamps: [String: FileStamp] = [:]
     private let requested = NIOLockedValueBox(false)
 
@@ -41,7 +42,7 @@ actor ReloadService: Service {
         logger = logs.logger("reload")
         started = parts.loaded
         current = parts.loaded
-        stamps = Self.stamps(of: parts.loaded)
+        stamps = Self.stamps(of: Self.files(of: parts.loaded))
     }
 
     func run() async throws {
@@ -55,7 +56,7 @@ actor ReloadService: Service {
 
     /// Reads the configuration again where that was asked for or a file changed.
     func tick() async {
-        let now = Self.stamps(of: current)
+        let now = Self.stamps(of: stamps.keys)
         let wasRequested = requested.withLockedValue { requested in
             defer { requested = false }
             return requested
@@ -68,6 +69,9 @@ actor ReloadService: Service {
     private func reload() async {
         do {
             let new = try read()
+            // Taken before what the files say is read, so that a change meanwhile is seen as one; `tick()` has those that were known.
+            stamps = Self.stamps(of: Self.files(of: new)).merging(stamps) { $1 }
+                .filter { Self.files(of: new).contains($0.key) }
             let plan = ReloadPlan(from: current, to: new)
             let identity = try parts.adminTLS?.read()
             let routes = try RouteSource(new, book: parts.routes, embedded: parts.embedded).read()
@@ -75,7 +79,6 @@ actor ReloadService: Service {
             if let identity { parts.adminTLS?.use(identity) }
             tellWhatWaits(ReloadPlan(from: started, to: new).needsRestart)
             current = new
-            stamps = Self.stamps(of: new)
         } catch {
             logger.error("configuration was not re-read; the last good one stays", metadata: ["error": "\(error)"])
         }
@@ -109,14 +112,16 @@ actor ReloadService: Service {
         }
     }
 
-    private static func stamps(of loaded: LoadedConfiguration) -> [String: FileStamp] {
-        var stamps: [String: FileStamp] = [:]
+    private static func stamps(of paths: some Sequence<String>) -> [String: FileStamp] {
+        Dictionary(paths.map { ($0, FileStamp(of: $0)) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// The files that a configuration is read from.
+    private static func files(of loaded: LoadedConfiguration) -> [String] {
         let settings = loaded.settings
-        let paths = [
+        return [
             loaded.filePath, settings.openapiSpecPath, settings.adminTokenFile, settings.adminReadTokenFile,
             settings.metricsTokenFile, settings.adminTLSCertFile, settings.adminTLSKeyFile,
-        ]
-        for path in paths.compactMap(\.self) { stamps[path] = FileStamp(of: path) }
-        return stamps
+        ].compactMap(\.self)
     }
 }
