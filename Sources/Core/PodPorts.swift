@@ -118,6 +118,8 @@ package struct PodCallFailure: Error, Sendable, CustomStringConvertible {
         case reset
         /// What came was no HTTP/1.1 answer, or one that is not allowed (an unasked 101, a head over its bound).
         case invalidAnswer
+        /// Nothing of the pod's: our own copy of the request's body could not be read.
+        case bodyUnreadable
     }
 
     package var kind: Kind

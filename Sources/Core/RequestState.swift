@@ -19,22 +19,29 @@ package enum RequestState: Int, CaseIterable, Sendable {
     /// Refused at the door; never queued.
     case rejected = 8
 
-    /// What this state may become; empty for a terminal one. The one table of legal moves: everything that moves a request asks it.
-    package var successors: Set<RequestState> {
-        switch self {
-        case .queued: [.dispatched, .expired, .cancelled, .abandoned]
-        case .dispatched: [.completed, .failed, .queued, .cancelled, .interrupted]
-        case .completed, .failed, .expired, .cancelled, .abandoned, .interrupted, .rejected: []
+    /// The one table of legal moves: a request's exchange moves by it, and writes no end that it does not have.
+    package func mayBecome(_ next: RequestState) -> Bool {
+        switch (self, next) {
+        case (.queued, .dispatched), (.queued, .expired), (.queued, .cancelled), (.queued, .abandoned): true
+        case (.dispatched, .completed), (.dispatched, .failed), (.dispatched, .queued), (.dispatched, .cancelled),
+            (.dispatched, .interrupted):
+            true
+        default: false
         }
     }
 
     /// Whether nothing comes after it.
-    package var isTerminal: Bool { successors.isEmpty }
+    package var isTerminal: Bool {
+        switch self {
+        case .queued, .dispatched: false
+        case .completed, .failed, .expired, .cancelled, .abandoned, .interrupted, .rejected: true
+        }
+    }
 
     /// Makes a move, or refuses an illegal one.
     /// - Throws: ``IllegalMove`` where the table has no such move.
     package mutating func move(to next: RequestState) throws(IllegalMove) {
-        guard successors.contains(next) else { throw IllegalMove(from: self, to: next) }
+        guard mayBecome(next) else { throw IllegalMove(from: self, to: next) }
         self = next
     }
 
@@ -48,7 +55,7 @@ package enum RequestState: Int, CaseIterable, Sendable {
     }
 }
 
-/// A move that ``RequestState/successors`` does not have: a bug of ours, refused before it reaches a row.
+/// A move that ``RequestState/mayBecome(_:)`` does not have: a bug of ours, refused before it reaches a row.
 package struct IllegalMove: Error, Equatable, CustomStringConvertible {
     package let from: RequestState
     package let to: RequestState

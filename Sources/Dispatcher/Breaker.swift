@@ -3,9 +3,9 @@ import NIOCore
 /// Leaves a pod alone that fails one request after another, and tries it again after a while with one request.
 struct Breaker {
     enum Failure {
-        /// No connection, or one that broke: the pod is not there.
+        /// No connection came about: the pod is not there.
         case transport
-        /// No answer in time, or a 5xx other than busy: the pod is there, and the fault may lie in the requests.
+        /// No answer in time, one that broke off, or a 5xx other than busy: the pod is there, and the fault may lie in the requests.
         case answer
     }
 

@@ -90,6 +90,15 @@ extension DispatchMachine {
 
     /// Tells the pod's breaker, and its counts, how an attempt ended.
     private mutating func judge(_ pod: Int, _ entry: RequestEntry, _ end: AttemptEnd, now: NIODeadline) {
+        let before = pods[pod].breaker.reopensAt
+        let wasClosed = pods[pod].breaker.isClosed
+        defer {
+            if let reopensAt = pods[pod].breaker.reopensAt, reopensAt != before {
+                act(.breakerOpened(pods[pod].pod, until: reopensAt))
+            } else if !wasClosed, pods[pod].breaker.isClosed {
+                act(.breakerClosed(pods[pod].pod))
+            }
+        }
         switch end {
         case .answered(let status) where status < 500:
             pods[pod].counts.answered += 1
@@ -113,7 +122,7 @@ extension DispatchMachine {
             pods[pod].breaker.failed(.answer, isTrial: entry.isTrial, now: now)
         case .died(.reset, _), .broken(.reset):
             pods[pod].counts.resets += 1
-            pods[pod].breaker.failed(.transport, isTrial: entry.isTrial, now: now)
+            pods[pod].breaker.failed(.answer, isTrial: entry.isTrial, now: now)
         case .aborted:
             pods[pod].counts.aborted += 1
             if entry.isTrial { pods[pod].breaker.trialEnded() }

@@ -165,10 +165,6 @@ package struct DispatchMachine {
         return true
     }
 
-    /// The commit of its row, or of its attempt, failed: as ``cancel(_:now:)``.
-    @discardableResult
-    package mutating func storageFailed(_ ticket: Ticket, now: NIODeadline) -> Bool { cancel(ticket, now: now) }
-
     /// Whether it waits (rather than is leased); nil where its ticket is void.
     package func isWaiting(_ ticket: Ticket) -> Bool? {
         requests.slot(ticket).map { requests[$0].phase == .waiting }
@@ -181,7 +177,7 @@ package struct DispatchMachine {
         while routes.count <= route.key { routes.append(RouteState(route)) }
     }
 
-    /// Puts a request in its line.
+    /// When its hold ends: what it spent with pods that died under it does not count.
     func deadline(of entry: RequestEntry) -> NIODeadline {
         let hold = min(routes[Int(entry.routeKey)].hold, entry.holdLimit)
         let deadline = entry.arrivedAt + entry.awayFor + hold
@@ -189,6 +185,7 @@ package struct DispatchMachine {
         return min(deadline, max(entry.arrivedAt, podless) + min(bound, Self.longestHold))
     }
 
+    /// Puts a request in its line.
     mutating func wait(_ slot: Int, now: NIODeadline) {
         let (line, isHead) = lines.join(slot, &requests)
         deadlines.set(slot, to: deadline(of: requests[slot]))

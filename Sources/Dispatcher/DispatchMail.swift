@@ -17,7 +17,7 @@ enum ExchangeEvent {
     /// `capacity`: what the pod's answer said is free now.
     case attemptEnded(AttemptEnd, writtenAt: NIODeadline?, capacity: ResourceVector?)
     /// It is given up before any byte of the current attempt was sent.
-    case withdrawn(Withdrawal)
+    case withdrawn
 }
 
 /// Why a request is taken back while no pod has it.

@@ -27,13 +27,16 @@ package enum Arrival: Sendable {
 package enum DispatchAction: Sendable {
     /// The request no longer waits: it is leased to this pod. Commit the attempt, then send it.
     case dispatch(Ticket, Pod)
-    /// The request is over; its ticket is void. `afterBusy`: the last pod that it was sent to refused it as busy (and none was tried
-    /// without success since), so that pod's answer is what its client should get.
+    /// The request is over; its ticket is void. `afterBusy`: a pod refused it as busy, and no attempt has died under it
+    /// since, so that pod's answer is what its client should get.
     case refuse(Ticket, Refusal, afterBusy: Bool)
     /// Poll this pod's capacity now.
     case poll(Pod)
     /// Poll this pod at least that often; nil for the configured interval.
     case setInterval(Pod, TimeAmount?)
+    /// For the log: nothing is sent to this pod until then, since it failed one request after another; it answers well again.
+    case breakerOpened(Pod, until: NIODeadline)
+    case breakerClosed(Pod)
 }
 
 /// How an attempt ended, as the machine needs to know it.

@@ -16,6 +16,10 @@ extension Exchange: PodAnswerReceiver {
         answerFraming = framing
         if context.configuration.busyStatuses.contains(head.status) {
             phase = .refusing(call, head, ByteBuffer())
+            let attempt = dispatches
+            busyLimit = eventLoop.scheduleTask(in: context.configuration.busyAnswerTime) {
+                if self.dispatches == attempt { self.leaveBusyAnswer() }
+            }
             return
         }
         phase = .streaming(call)
@@ -39,14 +43,22 @@ extension Exchange: PodAnswerReceiver {
         case .refusing(let call, let head, let kept):
             answerBytes += bytes.readableBytes
             guard var kept, kept.readableBytes + bytes.readableBytes <= ExchangeConfiguration.busyAnswerBytes else {
-                phase = .refusing(call, head, nil)
-                return
+                return leaveBusyAnswer()
             }
             kept.writeImmutableBuffer(bytes)
             phase = .refusing(call, head, kept)
         case .inserting, .waiting, .calling, .delivering, .withdrawing, .ended:
             break
         }
+    }
+
+    /// The pod has said that it is busy, and what more it says is too much or too late.
+    private func leaveBusyAnswer() {
+        guard case .refusing(let call, _, _) = phase else { return }
+        call.cancel()
+        lastProblem = nil
+        phase = .waiting
+        finishAttempt(.busy)
     }
 
     func answerEnd(trailers: HeaderFields?) {
@@ -56,7 +68,7 @@ extension Exchange: PodAnswerReceiver {
             finishAttempt(.answered(status: answerHead?.status ?? 0))
             request.sink.end(trailers: trailers)
         case .refusing(_, let head, let kept):
-            connectProblem = nil
+            lastProblem = nil
             if let kept { busyAnswer = KeptAnswer(head: head, body: kept) }
             phase = .waiting
             finishAttempt(.busy)
@@ -67,24 +79,36 @@ extension Exchange: PodAnswerReceiver {
 
     func answerFailed(_ failure: PodCallFailure) {
         switch phase {
+        case .calling where failure.kind == .bodyUnreadable:
+            // The pod may have seen a part of it.
+            begunAttempts += 1
+            end(.failed, failure.reason, detail: failure.detail, status: failure.reason.status)
+            request.sink.refuse(
+                Refusal(
+                    reason: failure.reason,
+                    detail: "the request's body cannot be read back from the disk",
+                    retryAfter: context.configuration.storageRetryAfter,
+                    requestID: request.id,
+                    hold: hold(until: .now())
+                )
+            )
+            finishAttempt(.aborted)
         case .calling:
-            if failure.kind == .connectFailed {
-                connectProblem = "\(pod?.id ?? "the pod"): \(failure.detail)"
-            } else {
-                connectProblem = nil
-                begunAttempts += 1
-            }
+            lastProblem = "\(pod?.id ?? "the pod"): \(failure.detail)"
+            if failure.kind != .connectFailed { begunAttempts += 1 }
             phase = .waiting
             finishAttempt(failure.attemptEnd(mayRepeat: mayRepeat))
         case .refusing:
             // A busy answer that was cut: the pod said no all the same.
+            lastProblem = nil
             phase = .waiting
             finishAttempt(.busy)
         case .streaming:
             let reason = failure.reason
             end(.failed, reason, detail: failure.detail, status: answerHead?.status)
             request.sink.abort()
-            finishAttempt(.broken(reason == .upstreamTimeout ? .timeout : .reset))
+            let isOurs = failure.kind == .bodyUnreadable
+            finishAttempt(isOurs ? .aborted : .broken(reason == .upstreamTimeout ? .timeout : .reset))
         case .inserting, .waiting, .delivering, .withdrawing, .ended:
             break
         }
@@ -93,6 +117,15 @@ extension Exchange: PodAnswerReceiver {
     /// Tells the dispatcher that the pod has done with this request, and what it said of its capacity.
     private func finishAttempt(_ how: AttemptEnd) {
         if spans != nil { trace(how) }
+        busyLimit?.cancel()
+        busyLimit = nil
+        let now = NIODeadline.now()
+        attemptEndedAt = now
+        if how.mayGoBack {
+            isBack = true
+            awayFor = awayFor + (now - (dispatchedAt ?? now))
+            if begunAttempts == 0 { _ = move(to: .queued) }
+        }
         let hint = answerHead.flatMap { ResourceHeader.read(ResourceHeader.capacity, from: $0.fields) }
         context.dispatcher.tell(
             .attemptEnded(how, writtenAt: writtenAt, capacity: hint),
@@ -133,6 +166,7 @@ extension PodCallFailure {
         case .connectFailed: .connectFailed
         case .firstByteTimeout, .idleTimeout: .upstreamTimeout
         case .reset, .invalidAnswer: .upstreamReset
+        case .bodyUnreadable: .storageUnavailable
         }
     }
 
@@ -142,6 +176,7 @@ extension PodCallFailure {
         case .connectFailed: .connectFailed
         case .firstByteTimeout, .idleTimeout: .died(.timeout, mayRepeat: mayRepeat)
         case .reset, .invalidAnswer: .died(.reset, mayRepeat: mayRepeat)
+        case .bodyUnreadable: .aborted
         }
     }
 }

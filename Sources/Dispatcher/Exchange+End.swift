@@ -17,8 +17,10 @@ extension Exchange: AnswerSource {
         switch phase {
         case .inserting, .waiting:
             phase = .withdrawing(.clientLeft)
-            context.dispatcher.tell(.withdrawn(.clientLeft), of: self)
+            context.dispatcher.tell(.withdrawn, of: self)
         case .calling(let call), .refusing(let call, _, _), .streaming(let call):
+            busyLimit?.cancel()
+            busyLimit = nil
             let status: Int? = if case .streaming = phase { answerHead?.status } else { nil }
             call.cancel()
             end(.cancelled, .clientClosed, detail: nil, status: status)
@@ -44,7 +46,7 @@ extension Exchange: AnswerSource {
         switch withdrawal {
         case .clientLeft:
             end(.cancelled, .clientClosed, detail: nil, status: nil)
-        case .storageFailed where begunAttempts > 0:
+        case .storageFailed where state == .dispatched:
             end(.failed, .storageUnavailable, detail: nil, status: EndReason.storageUnavailable.status)
         case .storageFailed where isInserted:
             end(.abandoned, .storageUnavailable, detail: nil, status: EndReason.storageUnavailable.status)
@@ -54,12 +56,20 @@ extension Exchange: AnswerSource {
         }
     }
 
-    /// The dispatcher did not take the request in: it has no row, and gets none of the usual kind.
+    /// The dispatcher did not take the request in: it gets no row of the usual kind, unless it is a replay that has one already.
     func reject(_ refusal: Refusal) {
+        if isInserted {
+            end(.abandoned, refusal.reason, detail: refusal.detail, status: nil)
+            return request.sink.refuse(refusal)
+        }
         let wasWaiting = if case .inserting = phase { true } else { false }
         phase = .ended
         trace(.rejected, refusal.reason, status: refusal.reason.status)
-        guard wasWaiting else { return }
+        guard wasWaiting else {
+            // Its client has left, and so nobody else knows of its file any more.
+            if case .spooled(let body) = request.body { context.journal.discard(body) }
+            return
+        }
         // Of a replay only who asked for it is told: it was no client's request.
         if request.priority == .live { writeRejection(refusal) }
         request.sink.refuse(refusal)
@@ -80,15 +90,16 @@ extension Exchange: AnswerSource {
     }
 
     /// Writes the end, once.
-    func end(_ state: RequestState, _ reason: EndReason, detail: String?, status: Int?) {
+    func end(_ next: RequestState, _ reason: EndReason, detail: String?, status: Int?) {
         phase = .ended
+        guard move(to: next) else { return }
         let now = NIODeadline.now()
-        trace(state, reason, status: status, at: now)
+        trace(next, reason, status: status, at: now)
         context.journal.end(
             Outcome(
                 id: request.id,
                 route: request.route,
-                state: state,
+                state: next,
                 reason: reason,
                 detail: detail,
                 status: status,
@@ -96,7 +107,7 @@ extension Exchange: AnswerSource {
                 attempts: dispatches,
                 hold: hold(until: now),
                 firstByte: headAt.map { $0 - (dispatchedAt ?? $0) },
-                upstream: dispatchedAt.map { now - $0 },
+                upstream: dispatchedAt.map { (attemptEndedAt ?? now) - $0 },
                 total: now - request.arrivedAt,
                 answerBytes: answerBytes,
                 answerHead: answerHead,
@@ -111,20 +122,21 @@ extension Exchange: AnswerSource {
         spans = nil
     }
 
-    /// From the commit of the request to its last dispatch, or until now where it has none.
+    /// How long it waited since its commit: until its last dispatch, or until now where it has none or went back to its line; less what
+    /// attempts took from which it went back.
     func hold(until now: NIODeadline) -> TimeAmount {
         guard isInserted else { return .zero }
-        return (dispatchedAt ?? now) - committedAt
+        return (isBack ? now : dispatchedAt ?? now) - committedAt - awayFor
     }
 }
 
 extension Refusal {
-    /// The state in which a request ends that is refused for this.
-    var endState: RequestState {
+    /// The state in which a request ends that is refused for this. Where a pod may have begun it, it did not just wait in vain: it failed.
+    func endState(from state: RequestState) -> RequestState {
         switch reason {
-        case .noCapacity, .noPods, .exceedsEveryPod, .connectFailed: .expired
+        case .noCapacity, .noPods, .exceedsEveryPod, .connectFailed: state == .dispatched ? .failed : .expired
         case .operatorCancelled, .clientClosed: .cancelled
-        case .draining, .storageUnavailable, .gatewayEnded: .abandoned
+        case .draining, .storageUnavailable, .gatewayEnded: state == .dispatched ? .failed : .abandoned
         case .upstreamTimeout, .upstreamReset: .failed
         case .ok, .queueFull, .bodyTooLarge: preconditionFailure("a queued request does not end with \(reason)")
         }

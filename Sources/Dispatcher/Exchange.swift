@@ -35,6 +35,9 @@ final class Exchange: @unchecked Sendable {
     let context: ExchangeContext
     let eventLoop: any EventLoop
     var phase = Phase.inserting
+    /// By what pods may have seen of it, which its row tells too: `dispatched` while a pod has it and from the moment on that one may have
+    /// begun it, `queued` else.
+    private(set) var state = RequestState.queued
 
     // MARK: The dispatcher's
 
@@ -69,6 +72,12 @@ final class Exchange: @unchecked Sendable {
     var committedAt = NIODeadline.uptimeNanoseconds(0)
     var dispatchedAt: NIODeadline?
     var headAt: NIODeadline?
+    /// When the last attempt was over; nil while it is under way.
+    var attemptEndedAt: NIODeadline?
+    /// Whether it is back in its line.
+    var isBack = false
+    /// What attempts took after which it went back.
+    var awayFor = TimeAmount.zero
     var pod: Pod?
     /// Attempts that a pod may have begun.
     var begunAttempts = 0
@@ -79,14 +88,19 @@ final class Exchange: @unchecked Sendable {
     var keptBody = ByteBuffer()
     /// The last answer with which a pod refused it as busy.
     var busyAnswer: KeptAnswer?
-    /// Why the last attempt did not come to a connection, for the detail of a refusal.
-    var connectProblem: String?
+    /// Lets go of a busy answer that does not end.
+    var busyLimit: Scheduled<Void>?
+    /// How the last attempt failed, for the detail of a refusal.
+    var lastProblem: String?
 
     init(request: QueuedRequest, context: ExchangeContext) {
         self.request = request
         self.context = context
         eventLoop = request.eventLoop
         if let tracer = context.dispatcher.tracer { spans = RequestSpans(of: request, tracer: tracer) }
+        // A replay from before a restart has its row.
+        isInserted = request.isStamped
+        if isInserted { committedAt = .now() }
     }
 
     /// Whether its row is left without an end when the gateway ends: nobody waits for a replay, and one that was never sent goes on
@@ -149,7 +163,7 @@ extension Exchange: CommitReceiver {
                     requestID: request.id
                 )
             )
-            context.dispatcher.tell(.withdrawn(.storageFailed), of: self)
+            context.dispatcher.tell(.withdrawn, of: self)
         case .withdrawing, .ended:
             break
         case .calling, .refusing, .streaming, .delivering:
@@ -161,12 +175,28 @@ extension Exchange: CommitReceiver {
 // MARK: - Forwarding
 
 extension Exchange {
+    /// Moves it on by the table of legal moves.
+    /// - Returns: False where there is no such move, which is a bug of ours: nothing is to be written then.
+    func move(to next: RequestState) -> Bool {
+        do throws(IllegalMove) {
+            try state.move(to: next)
+            return true
+        } catch {
+            assertionFailure("request \(request.id): \(error)")
+            return false
+        }
+    }
+
     /// Sends the request to a pod; its dispatch is committed.
     private func forward(to pod: Pod) {
+        if state == .dispatched { _ = move(to: .queued) }
+        _ = move(to: .dispatched)
         let now = NIODeadline.now()
         self.pod = pod
         dispatches += 1
         dispatchedAt = now
+        attemptEndedAt = nil
+        isBack = false
         headAt = nil
         answerHead = nil
         answerBytes = 0
@@ -198,12 +228,13 @@ extension Exchange {
             request.sink.refuse(refusal)
         case .inserting, .waiting:
             var refusal = refusal
-            if isInserted { refusal.requestID = request.id }
+            // It has one, and a row, from when it was handed to the journal: also where the commit is not reported yet.
+            refusal.requestID = request.id
             refusal.hold = hold(until: .now())
             if afterBusy { refusal.podAnswer = busyAnswer }
-            if let connectProblem { refusal.detail += "; the last attempt failed at \(connectProblem)" }
+            if let lastProblem { refusal.detail += "; the last attempt failed at \(lastProblem)" }
             let status = refusal.podAnswer?.head.status ?? refusal.reason.status
-            end(refusal.endState, refusal.reason, detail: refusal.detail, status: status)
+            end(refusal.endState(from: state), refusal.reason, detail: refusal.detail, status: status)
             request.sink.refuse(refusal)
         case .withdrawing:
             letGo()

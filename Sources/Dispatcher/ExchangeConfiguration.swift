@@ -1,3 +1,5 @@
+package import NIOCore
+
 /// What a request's exchange goes by.
 package struct ExchangeConfiguration: Sendable {
     /// `BUSY_STATUSES`: the statuses with which a pod refuses a request untouched, so that it may go elsewhere.
@@ -6,6 +8,10 @@ package struct ExchangeConfiguration: Sendable {
     package var keptAnswerBytes = 4096
     /// Seconds of Retry-After while rows cannot be written.
     package var storageRetryAfter = 5
+
+    /// How long a pod may take to end a busy answer. Meanwhile the request is with it and not in its line; after this the answer is let go
+    /// of, and the pod has said that it is busy all the same.
+    package var busyAnswerTime = TimeAmount.seconds(1)
 
     package init() {}
 

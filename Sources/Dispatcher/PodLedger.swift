@@ -30,7 +30,6 @@ struct PodLedger {
     /// A lease that ended otherwise: the pod may still be computing, so it stays until a poll that was sent afterwards.
     private struct Lost {
         var needs: ResourceVector
-        var worker: IdleWorkers.Worker?
         var writtenAt: NIODeadline?
         var endedAt: NIODeadline
     }
@@ -181,8 +180,7 @@ struct PodLedger {
         openCount -= 1
         if end == .lost {
             // Stays in `held`, and deducted if it was, until a later poll.
-            let rest = Lost(needs: lease.needs, worker: lease.worker, writtenAt: lease.writtenAt, endedAt: now)
-            lost.append(rest)
+            lost.append(Lost(needs: lease.needs, writtenAt: lease.writtenAt, endedAt: now))
             mayHaveMore = true
             return
         }
@@ -235,7 +233,7 @@ struct PodLedger {
             leases[index].worker = deduct(leases[index].needs)
         }
         for index in lost.indices {
-            lost[index].worker = wasSeen(lost[index].writtenAt, sentAt) ? nil : deduct(lost[index].needs)
+            if !wasSeen(lost[index].writtenAt, sentAt) { _ = deduct(lost[index].needs) }
             mayHaveMore = true
         }
         if let forgottenAt, forgottenAt > sentAt { mayHaveMore = true }

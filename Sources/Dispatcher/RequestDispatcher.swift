@@ -1,5 +1,5 @@
 package import Core
-import Logging
+package import Logging
 package import NIOCore
 package import Queue
 package import Tracing
@@ -19,6 +19,7 @@ package actor RequestDispatcher {
     /// nil where nothing is traced.
     nonisolated let tracer: (any Tracer)?
     private let polling: any PodPolling
+    private let logger: Logger
 
     private var machine: DispatchMachine
     /// By the slot of their ticket.
@@ -42,6 +43,7 @@ package actor RequestDispatcher {
         journal: any RequestJournal,
         transport: any PodTransport,
         polling: any PodPolling,
+        logger: Logger,
         tracer: (any Tracer)? = nil
     ) {
         self.eventLoop = eventLoop
@@ -50,6 +52,7 @@ package actor RequestDispatcher {
         self.journal = journal
         self.transport = transport
         self.polling = polling
+        self.logger = logger
         self.tracer = tracer
         machine = DispatchMachine(configuration: configuration, routes: routes)
     }
@@ -104,14 +107,10 @@ extension RequestDispatcher: RequestIntake {
             if !end.mayGoBack { forget(exchange) }
             machine.attemptEnded(ticket, end, writtenAt: writtenAt, now: mail.time)
             if let capacity, let pod = exchange.dispatchedTo { machine.capacityHint(pod, capacity, now: mail.time) }
-        case .withdrawn(let withdrawal):
+        case .withdrawn:
             if let ticket = exchange.ticket {
                 forget(exchange)
-                if withdrawal == .storageFailed {
-                    machine.storageFailed(ticket, now: mail.time)
-                } else {
-                    machine.cancel(ticket, now: mail.time)
-                }
+                machine.cancel(ticket, now: mail.time)
             }
             exchange.eventLoop.execute { exchange.letGo() }
         }
@@ -182,6 +181,14 @@ extension RequestDispatcher: RequestIntake {
                 polling.pollNow(pod)
             case .setInterval(let pod, let interval):
                 polling.setInterval(interval, for: pod)
+            case .breakerOpened(let pod, let until):
+                let seconds = (until - .now()).nanoseconds / 1_000_000_000
+                logger.warning(
+                    "a pod failed one request after another and is left alone",
+                    metadata: ["pod": "\(pod.id)", "seconds": "\(seconds)"]
+                )
+            case .breakerClosed(let pod):
+                logger.notice("a pod answers well again", metadata: ["pod": "\(pod.id)"])
             }
         }
     }
@@ -326,6 +333,12 @@ extension RequestDispatcher {
         machine.beginDrain(now: .now())
         settle()
     }
+
+    /// From now on nothing is sent to pods; what they have goes on.
+    package func stopDispatching() { machine.pause(now: .now()) }
+
+    /// Has those who wait for a state look at it now (``settled(where:)``), where something beside the dispatcher is part of it.
+    package func look() { settle() }
 
     /// Returns when no request waits and none is with a pod.
     package func idle() async {

@@ -14,7 +14,7 @@ struct RequestEntry {
     var phase = Phase.vacant
     /// It was dispatched before and is ordered in its line's heap, not in its list.
     var wasReturned = false
-    /// The last pod that it was sent to refused it as busy.
+    /// A pod refused it as busy, and no attempt has died under it since.
     var wasBusy = false
     /// No connection came about to the last pod that it was sent to.
     var wasUnreached = false

@@ -60,7 +60,11 @@ extension DispatchMachine {
         if routes[waiting.routeKey].isPaused { return .routePaused }
         if routes[waiting.routeKey].isFull { return .concurrency }
         let routable = pods.glances.filter(\.isRoutable)
-        guard !routable.isEmpty else { return servingCount == 0 ? .noPods : .podsResting }
+        guard !routable.isEmpty else {
+            // One that was never sampled has refused nothing.
+            let isKnown = pods.indices.contains { pods[$0].isServing && pods[$0].ledger.receivedAt != nil }
+            return isKnown ? .podsResting : .noPods
+        }
         let able = routable.filter { waiting.needs.fits(in: $0.largest) }
         guard !able.isEmpty else {
             let couldOnceWell = pods.indices.contains {
@@ -68,16 +72,16 @@ extension DispatchMachine {
             }
             return couldOnceWell ? .podsResting : .exceedsEveryPod(leastLacking(waiting.needs, routable))
         }
-        let roomy = able.filter { waiting.needs.fits(in: $0.free) }
-        if roomy.isEmpty {
+        let idle = able.filter { $0.idle > 0 }
+        guard !idle.isEmpty else { return .workers }
+        let roomy = idle.filter { waiting.needs.fits(in: $0.free) }
+        guard let open = roomy.first else {
             let taken = Self.scarcestFirst.first { dimension in
-                able.allSatisfy { waiting.needs[dimension] > $0.free[dimension] }
+                idle.allSatisfy { waiting.needs[dimension] > $0.free[dimension] }
             }
-            if able.contains(where: { $0.idle <= 0 }) { return .workers }
             return taken.map { .lacks($0) } ?? .fragmented
         }
-        guard let open = roomy.first(where: { $0.idle > 0 }) else { return .workers }
-        let isReserved = roomy.contains { $0.idle > 0 && $0.reservedLine >= 0 && $0.reservedLine != Int32(line) }
+        let isReserved = roomy.contains { $0.reservedLine >= 0 && $0.reservedLine != Int32(line) }
         return isReserved && open.blockedRoute == -1 ? .reserved : .podsResting
     }
 
@@ -87,10 +91,12 @@ extension DispatchMachine {
         let routable = pods.glances.filter(\.isRoutable)
         let able = routable.filter { needs.fits(in: $0.largest) }
         let every = Self.count(routable.count)
-        let those = able.count == routable.count ? every : "\(every) that could hold it"
+        let those = able.count == routable.count ? every : "\(Self.count(able.count)) that could hold it"
         switch why {
         case .noPods:
-            return pods.count == 0 ? "there is no pod" : "none of \(Self.count(pods.count)) answers"
+            guard pods.count > 0 else { return "there is no pod" }
+            let problem = pods.indices.lazy.compactMap { pods[$0].pollProblem }.first
+            return "none of \(Self.count(pods.count)) reports its capacity" + (problem.map { ": \($0)" } ?? " yet")
         case .exceedsEveryPod(let dimension):
             let most = routable.map { $0.largest[dimension] }.max() ?? 0
             guard needs[dimension] > most else {
@@ -99,7 +105,7 @@ extension DispatchMachine {
             return "needs \(Self.amount(needs, dimension)); the most any of \(every) has in all is "
                 + ResourceVector.decimal(most)
         case .lacks(let dimension):
-            let most = max(able.map { $0.free[dimension] }.max() ?? 0, 0)
+            let most = max(able.filter { $0.idle > 0 }.map { $0.free[dimension] }.max() ?? 0, 0)
             return "needs \(Self.amount(needs, dimension)); the most any of \(those) has free is "
                 + ResourceVector.decimal(most)
         case .fragmented: return "needs \(needs); no one of \(those) has all of that free at once"

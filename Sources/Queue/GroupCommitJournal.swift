@@ -36,5 +36,7 @@ package final class GroupCommitJournal: RequestJournal {
         buffer.reject(rejection)
     }
 
+    package func discard(_ body: SpooledBody) { buffer.discard(body) }
+
     package var unavailable: StorageProblem? { health.problem }
 }

@@ -15,6 +15,8 @@ package protocol RequestJournal: Sendable {
     func end(_ outcome: Outcome)
     /// Writes that a request was refused at the door: lazily, at most 100 a second, the rest only counted.
     func rejected(_ rejection: Rejection)
+    /// Removes a body whose request gets no row, once no row names its file.
+    func discard(_ body: SpooledBody)
     /// Whether new requests can be written at all; nil when they can.
     var unavailable: StorageProblem? { get }
 }
@@ -66,7 +68,8 @@ package struct Outcome: Sendable {
     package var podID: String?
     /// Dispatches in all.
     package var attempts: Int
-    /// From the commit of the request to its last dispatch, or to its end where there was none.
+    /// How long it waited: from its commit to its last dispatch, or to its end where it was in its line then, less what earlier attempts
+    /// took.
     package var hold: TimeAmount
     /// From the last dispatch to the pod's head; nil without a head.
     package var firstByte: TimeAmount?

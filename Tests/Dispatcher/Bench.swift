@@ -1,5 +1,6 @@
 import Core
 import Dispatcher
+import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
@@ -19,9 +20,12 @@ struct Bench {
     init(
         loops: Int = 1,
         holdTimeout: Duration = .seconds(60),
+        busyAnswerTime: TimeAmount = .seconds(60),
         script: [ScriptedTransport.Step] = [],
         tracer: (any Tracer)? = nil
     ) async throws {
+        var exchanges = ExchangeConfiguration()
+        exchanges.busyAnswerTime = busyAnswerTime
         group = MultiThreadedEventLoopGroup(numberOfThreads: loops)
         transport = ScriptedTransport(journal: journal, script: script)
         route = Route(
@@ -36,11 +40,12 @@ struct Bench {
         dispatcher = RequestDispatcher(
             eventLoop: group.next(),
             configuration: DispatchConfiguration(),
-            exchangeConfiguration: ExchangeConfiguration(),
+            exchangeConfiguration: exchanges,
             routes: [route],
             journal: journal,
             transport: transport,
             polling: polling,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             tracer: tracer
         )
         dispatcher.podsChanged([pod])
@@ -53,8 +58,10 @@ struct Bench {
         dispatcher.sampled(pod, CapacityReport(available: eight, total: eight), sentAt: now, receivedAt: now)
     }
 
+    /// - Parameter stamp: Of a replay whose row is from before a restart.
     func submit(
         method: RequestMethod = .post,
+        stamp: QueuedRequest.Stamp? = nil,
         fields: HeaderFields = HeaderFields(),
         onLoop number: Int = 0
     ) async throws -> TestSink {
@@ -75,6 +82,7 @@ struct Bench {
                 arrivedAt: .now(),
                 sink: sink
             )
+            if let stamp { request.stamp(stamp) }
             sink.source = dispatcher.submit(request)
             return sink
         }.get()
@@ -102,6 +110,7 @@ final class TestSink: AnswerSink, @unchecked Sendable {
     private let eventLoop: any EventLoop
     private let promise: EventLoopPromise<End>
     private let seen = NIOLockedValueBox<End?>(nil)
+    private let refusal = NIOLockedValueBox<Refusal?>(nil)
     var source: (any AnswerSource)?
     private var status = 0
     private var text = ""
@@ -116,6 +125,8 @@ final class TestSink: AnswerSink, @unchecked Sendable {
     }
 
     var outcomeNow: End? { seen.withLockedValue { $0 } }
+    /// Our own answer, once there is one.
+    var refusedWith: Refusal? { refusal.withLockedValue { $0 } }
 
     /// The client goes away.
     func leave() {
@@ -133,6 +144,7 @@ final class TestSink: AnswerSink, @unchecked Sendable {
     }
     func abort() { finish(.aborted(status: status, body: text)) }
     func refuse(_ refusal: Refusal) {
+        self.refusal.withLockedValue { $0 = refusal }
         if let answer = refusal.podAnswer {
             finish(.podRefused(status: answer.head.status, body: String(buffer: answer.body)))
         } else {

@@ -221,7 +221,7 @@ import Testing
         guard case .placed(let ticket, _) = fixture.arrive() else { throw Unexpected("not placed") }
         let next = try fixture.wait()
         fixture.drainActions()
-        fixture.machine.storageFailed(ticket, now: fixture.now)
+        fixture.machine.cancel(ticket, now: fixture.now)
         #expect(fixture.dispatches() == [next: pod.key])
     }
 
@@ -342,5 +342,18 @@ import Testing
         // What would go back to its line now is refused too.
         fixture.end(running, .busy)
         #expect(fixture.refusals().map(\.ticket) == [running])
+    }
+
+    @Test func workersAreWhatLacksOnlyWhereNoPodThatCouldHoldItHasAnIdleOne() throws {
+        var fixture = MachineFixture()
+        let (first, second) = (fixture.addPod(), fixture.addPod())
+        fixture.sample(first, .needs(8, gpus: 2), total: .needs(8, gpus: 2), idleWorkers: 0)
+        fixture.sample(second, .needs(8), total: .needs(8, gpus: 2), idleWorkers: 3)
+        _ = try fixture.wait(.needs(1, gpus: 1))
+        let line = try #require(fixture.machine.queueSnapshot(now: fixture.now).lines.first)
+        #expect(line.why == .lacks(.gpus))
+        #expect(line.explanation == "needs gpus=1; the most any of 2 pods has free is 0")
+        fixture.sample(second, .needs(8, gpus: 2), total: .needs(8, gpus: 2), idleWorkers: 0)
+        #expect(fixture.machine.queueSnapshot(now: fixture.now).lines.first?.why == .workers)
     }
 }

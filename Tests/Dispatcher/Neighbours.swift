@@ -17,6 +17,8 @@ final class MemoryJournal: RequestJournal {
     private let inserted = Counter()
     private let endedCounter = Counter()
     let failsCommits = NIOLockedValueBox(false)
+    /// Whether commits are not told of.
+    let keepsCommits = NIOLockedValueBox(false)
     let commits = Counter()
 
     var log: [String] { state.withLockedValue { $0.log } }
@@ -41,6 +43,7 @@ final class MemoryJournal: RequestJournal {
 
     private func commit(_ pod: Pod?, _ receiver: any CommitReceiver) {
         nonisolated(unsafe) let receiver = receiver  // used on its own loop only
+        guard !keepsCommits.withLockedValue({ $0 }) else { return }
         let fails = failsCommits.withLockedValue { $0 }
         receiver.eventLoop.execute {
             if fails {
@@ -59,6 +62,10 @@ final class MemoryJournal: RequestJournal {
             state.log.append("end \(outcome.state) \(outcome.reason.rawValue)")
         }
         endedCounter.increment()
+    }
+
+    func discard(_ body: SpooledBody) {
+        state.withLockedValue { $0.log.append("discarded \(body.name)") }
     }
 
     func rejected(_ rejection: Rejection) {
@@ -87,6 +94,8 @@ final class ScriptedTransport: PodTransport {
         case cut(Int, String)
         case fail(PodCallFailure.Kind)
         case silence
+        /// Begins an answer, and then nothing more.
+        case stall(Int)
     }
 
     private struct State {
@@ -146,6 +155,9 @@ final class ScriptedTransport: PodTransport {
                 receiver.answerFailed(PodCallFailure(kind, "as scripted"))
             case .silence:
                 receiver.requestWritten(at: .now())
+            case .stall(let status):
+                receiver.requestWritten(at: .now())
+                receiver.answerHead(ResponseHead(status: status, reason: "", fields: HeaderFields()), framing: .chunked)
             }
         }
         return call

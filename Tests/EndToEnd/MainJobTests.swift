@@ -46,6 +46,7 @@ struct MainJobTests {
     func holds() async throws {
         try await Cluster.run(pods: [ResourceVector(cpus: 8000, gpus: 1000, memory: 8000)]) { cluster in
             async let first = cluster.client.send(.POST, "/gpu?ms=300")
+            await cluster.leased(1)
             async let second = cluster.client.send(.POST, "/gpu?ms=1")
             await cluster.waiting(1)
             let queue = await cluster.gateway.dispatcher.queueSnapshot()

@@ -40,9 +40,10 @@ struct TestClient: Sendable {
             head.headers.replaceOrAdd(name: "Host", value: "127.0.0.1:\(port)")
             head.headers.replaceOrAdd(name: "Connection", value: "close")
             if let body { head.headers.replaceOrAdd(name: "Content-Length", value: "\(body.readableBytes)") }
-            try await outbound.write(.head(head))
-            if let body { try await outbound.write(.body(.byteBuffer(body))) }
-            try await outbound.write(.end(nil))
+            // All at once: an answer may come, and the connection end with it, as soon as the head is there.
+            var parts: [HTTPClientRequestPart] = [.head(head)]
+            if let body { parts.append(.body(.byteBuffer(body))) }
+            try await outbound.write(contentsOf: parts + [.end(nil)])
             var answer = Answer(status: 0, headers: [:], body: ByteBuffer(), partTimes: [])
             for try await part in inbound {
                 switch part {

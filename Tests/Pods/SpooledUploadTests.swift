@@ -79,7 +79,7 @@ struct SpooledUploadTests {
         let error = await #expect(throws: PodCallFailure.self) {
             try await upstream.answer(Upstream.request(.post, body: file.body(6500)), from: Pod(server))
         }
-        #expect(error?.kind == .reset)
+        #expect(error?.kind == .bodyUnreadable)
         #expect(error?.detail.contains("spooled body") == true)
         await server.closed(1)
         try await server.stop()

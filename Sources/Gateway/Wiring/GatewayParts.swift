@@ -89,6 +89,7 @@ struct GatewayParts: Sendable {
             journal: queue.journal,
             transport: transport,
             polling: polling,
+            logger: logs.logger("dispatcher"),
             tracer: tracing?.tracer
         )
         self.loaded = loaded

@@ -108,6 +108,7 @@ package final class GatewayServer: Sendable {
                 tellStarted(adminPort: adminPort)
                 await onRunning(adminPort)
             },
+            ReplayDrain(dispatcher: parts.dispatcher, timeout: parts.loaded.settings.drainTimeout),
             parts.ingress,
             // Behind the listener, so that it ends before the drain: background work must not begin in it.
             ReplayService(runner: parts.replays),

@@ -194,7 +194,7 @@ final class UpstreamConnection: ChannelDuplexHandler, @unchecked Sendable {
     }
 
     /// The body cannot be read: what was sent of the request is of no use.
-    func uploadFailed(_ error: any Error) { fail(.reset, "the spooled body cannot be read: \(error)") }
+    func uploadFailed(_ error: any Error) { fail(.bodyUnreadable, "the spooled body cannot be read: \(error)") }
 
     // MARK: The channel's side
 

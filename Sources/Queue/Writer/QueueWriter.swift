@@ -5,7 +5,7 @@ import Synchronization
 
 /// The one thread that writes: takes what has come, commits it, tells who waits, and takes what came meanwhile.
 ///
-/// Everything but ``statistics`` belongs to that thread. Its loop is ``run()``.
+/// Everything but ``counters`` and ``lowWaterMark`` belongs to that thread. Its loop is ``run()``.
 final class QueueWriter: @unchecked Sendable {
     // `@unchecked`: made on one thread and then handed to the writer's own; `counters` has its lock.
 
@@ -104,6 +104,8 @@ final class QueueWriter: @unchecked Sendable {
         batch.rows.removeAll(keepingCapacity: true)
         for job in batch.jobs { run(job) }
         batch.jobs.removeAll(keepingCapacity: true)
+        for body in batch.discarded { discard(body) }
+        batch.discarded.removeAll()
         let now = monotonicNanoseconds()
         if now >= nextTick { nextTick = now + Self.tick }
         maintain()
@@ -233,7 +235,10 @@ final class QueueWriter: @unchecked Sendable {
     /// A request has no row: nothing may be written about it later, and its file goes.
     private func forget(_ row: PendingRow) {
         buffer.lastUnwritten = row.request.id.rawValue
-        guard case .spooled(let body) = row.request.body else { return }
+        if case .spooled(let body) = row.request.body { discard(body) }
+    }
+
+    private func discard(_ body: SpooledBody) {
         // A replay shares the file of the request that it repeats. Where the database cannot tell, the next start removes it.
         if (try? statements.isNamed(file: body.name)) == false { spool.remove(body) }
     }

@@ -31,10 +31,10 @@ struct WriterBatch {
     var outcomes: [PendingOutcome] = []
     var rejections: [PendingRejection] = []
     var jobs: [WriterJob] = []
+    /// Bodies whose requests got no row.
+    var discarded: [SpooledBody] = []
     /// Nothing comes after this.
     var isLast = false
-
-    var isEmpty: Bool { rows.isEmpty && outcomes.isEmpty && rejections.isEmpty && jobs.isEmpty }
 }
 
 /// Where everybody hands over and the writer takes: a lock around a few arrays. Ids are given here, so they are in the order of the rows.
@@ -88,7 +88,10 @@ final class WriterBuffer: @unchecked Sendable {
             eventLoop: eventLoop
         )
         let refusal = accept(row)
-        if refusal != nil { lastUnwrittenID = id.rawValue }
+        if refusal != nil {
+            lastUnwrittenID = id.rawValue
+            if case .spooled(let body) = request.body { waiting.discarded.append(body) }
+        }
         lock.unlock()
         if let refusal { Self.refuse(row, refusal) }
     }
@@ -139,6 +142,11 @@ final class WriterBuffer: @unchecked Sendable {
             waiting.rejections.append(PendingRejection(rejection: rejection, id: id, milliseconds: milliseconds))
             wakeForLazy()
         }
+    }
+
+    /// Has the writer remove a body with its next turn, unless a row names its file.
+    func discard(_ body: SpooledBody) {
+        lock.withLock { waiting.discarded.append(body) }
     }
 
     /// Hands over a function to be run on the writer's thread, between two commits.

@@ -204,7 +204,7 @@ struct ModelWorld {
     private mutating func commit(_ id: Int) {
         guard let attempt = attempts[id], attempt.phase == .committing else { return }
         if random.chance(0.01) {
-            machine.storageFailed(attempt.ticket, now: now)
+            machine.cancel(attempt.ticket, now: now)
             closeLease(id, .unsent)
             finish(attempt.ticket, "storage")
         } else if !pods[attempt.pod].isAlive || random.chance(0.005) {
@@ -322,6 +322,7 @@ struct ModelWorld {
             case .dispatch(let ticket, let pod): try dispatch(ticket, pod)
             case .refuse(let ticket, let refusal, _): try refuse(ticket, refusal)
             case .poll(let pod): begin(pod.key)
+            case .breakerOpened, .breakerClosed: break
             case .setInterval(let pod, let interval):
                 pods[pod.key].interval = (interval ?? configuration.capacityInterval).nanoseconds / 1000
                 let due = pods[pod.key].lastPollAt + pods[pod.key].interval
@@ -364,7 +365,7 @@ struct ModelWorld {
             throw Violation(description: "\(ticket) was refused while it did not wait: \(refusal.reason)")
         }
         switch refusal.reason {
-        case .noCapacity, .noPods, .exceedsEveryPod:
+        case .noCapacity, .noPods, .exceedsEveryPod, .connectFailed:
             try checkRetryAfter(refusal)
             guard time >= deadline(request) else {
                 throw Violation(description: "\(ticket) was refused \(deadline(request) - time) µs early")

@@ -110,6 +110,7 @@ final class FakeJournal: RequestJournal {
     func insert(_ request: QueuedRequest, pod: Pod?, receiver: any CommitReceiver) {}
     func attempt(_ request: QueuedRequest, number: Int, pod: Pod, receiver: any CommitReceiver) {}
     func end(_ outcome: Outcome) {}
+    func discard(_ body: SpooledBody) {}
     func rejected(_ rejection: Rejection) { rejections.update { $0.append(rejection) } }
     var unavailable: StorageProblem? { problem.withLockedValue { $0 } }
 }
