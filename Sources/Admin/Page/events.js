@@ -27,6 +27,9 @@ export class EventStream {
       if (document.hidden) this.#rest = setTimeout(() => this.#control.abort("rest"), restsAfter);
       else this.retry();
     });
+    // A page that was left may be kept for the back button, its connections with it: six of those, and the next one waits for a minute.
+    window.addEventListener("pagehide", () => this.#control.abort("rest"));
+    window.addEventListener("pageshow", (event) => event.persisted && this.retry());
   }
 
   async run() {
