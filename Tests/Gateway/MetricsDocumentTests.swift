@@ -2,9 +2,9 @@ import Core
 import Dispatcher
 import Foundation
 import Ingress
-import Logging
 import NIOCore
 import NIOPosix
+import Pods
 import Queue
 import Telemetry
 import Testing
@@ -82,6 +82,37 @@ struct MetricsDocumentTests {
         }
     }
 
+    @Test("are told over HTTP to whoever asks, by any name; the history is with the operators' calls")
+    func overHTTP() async throws {
+        struct History: Decodable {
+            var interval: Double
+            var points: [Point]
+            struct Point: Decodable { var completed: Int }
+        }
+        try await withFolder { folder in
+            let server = try await openGateway(["--database-path", "\(folder)/n.db"], Written())
+            try await running(server) { port in
+                let client = CurlClient()
+                defer { client.shutdown() }
+                var request = CurlRequest(url: "http://127.0.0.1:\(port)/metrics")
+                request.fields = [("Host", "prometheus.example")]
+                let metrics = try await client.send(request)
+                #expect(metrics.status == 200)
+                let exposition = try Exposition(parsing: String(decoding: metrics.body, as: UTF8.self))
+                #expect(
+                    exposition.families["neutrino_build_info"]?.order.first?.labels == [
+                        "version": ProgramVersion.current
+                    ]
+                )
+                let history = try await client.send(CurlRequest(url: "http://127.0.0.1:\(port)/admin/api/history"))
+                #expect(history.status == 200)
+                let read = try JSONDecoder().decode(History.self, from: Data(history.body))
+                #expect(read.interval == 5)
+                #expect(read.points.count == 180)
+            }
+        }
+    }
+
     // MARK: - Helpers
 
     private struct Row: Equatable {
@@ -119,16 +150,23 @@ struct MetricsDocumentTests {
 
     /// A gateway with a pod, a request that ended and one that waits.
     private func live<Value: Sendable>(_ body: @Sendable (GatewayParts) async throws -> Value) async throws -> Value {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "metrics-tests-\(UUID())").path
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(atPath: folder) }
-        let arguments = [
-            "--gateway-host=127.0.0.1", "--gateway-port=0", "--admin-port=0", "--database-path=\(folder)/n.db",
-        ]
-        let loaded = try LoadedConfiguration.load(arguments: arguments, environment: [:])
-        let logs = LogOutput(format: .text, level: .error, write: { _ in })
-        let server = try await GatewayServer.open(loaded, logs: logs, descriptorLimit: 1000)
-        let parts = server.parts
+        var value: Value?
+        try await withFolder { folder in
+            let server = try await openGateway(["--database-path", "\(folder)/n.db"], Written())
+            do {
+                try await fill(server.parts)
+                value = try await body(server.parts)
+                await server.dispatcher.refuseAllWaiting()
+                await server.close()
+            } catch {
+                await server.close()
+                throw error
+            }
+        }
+        return try #require(value)
+    }
+
+    private func fill(_ parts: GatewayParts) async throws {
         let dispatcher = parts.dispatcher
         let pod = Pod(key: 1, description: PodDescription(host: "10.0.0.7", port: 80))
         dispatcher.podsChanged([pod])
@@ -165,15 +203,6 @@ struct MetricsDocumentTests {
             sink: sink
         )
         try await loop.submit { sink.source = dispatcher.submit(request) }.get()
-        do {
-            let value = try await body(parts)
-            await dispatcher.refuseAllWaiting()
-            await server.close()
-            return value
-        } catch {
-            await server.close()
-            throw error
-        }
     }
 }
 
