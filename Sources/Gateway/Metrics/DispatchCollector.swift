@@ -20,6 +20,10 @@ struct DispatchCollector: MetricsCollector {
             "neutrino_route_queue_oldest_age_seconds",
             "How long the oldest of them has waited."
         )
+        var paused = MetricFamily(.gauge, "neutrino_route_paused", "1 while an operator has paused a route by itself.")
+        for route in queue.routes.sorted(by: { $0.id < $1.id }) {
+            paused.add(route.isPaused, [.init("route", route.id)])
+        }
         for route in queue.routes.filter({ $0.depth.count > 0 }).sorted(by: { $0.id < $1.id }) {
             depth.add(route.depth.count, [.init("route", route.id)])
             age.add(route.depth.oldestAge.inSeconds, [.init("route", route.id)])
@@ -43,7 +47,7 @@ struct DispatchCollector: MetricsCollector {
             .gauge("neutrino_requests_dispatched", "Requests that pods have now.", queue.dispatched),
             .gauge("neutrino_paused", "1 while an operator has paused dispatching.", queue.isPaused),
             .gauge("neutrino_draining", "1 while the gateway shuts down.", queue.isDraining),
-            depth, age, lacking,
+            depth, age, lacking, paused,
         ]
     }
 
