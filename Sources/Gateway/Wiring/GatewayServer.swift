@@ -116,10 +116,13 @@ package final class GatewayServer: Sendable {
             TickService(every: .seconds(1)) { [reloadTicks] in reloadTicks.yield() },
         ]
         services += others
+        // Its debug lines print the services with all that is in them.
+        var logger = logs.logger("services")
+        logger.logLevel = .info
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: services.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) },
-                logger: logs.logger("services")
+                logger: logger
             )
         )
         shutdown.set { await group.triggerGracefulShutdown() }
