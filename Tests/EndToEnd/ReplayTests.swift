@@ -158,7 +158,7 @@ struct ReplayTests {
         }
     }
 
-    @Test("after a graceful restart a job goes on, those that waited among it")
+    @Test("after a graceful restart a job goes on, what waited too, also where the queue has no room for all of it")
     func restart() async throws {
         let folder = URL(filePath: NSTemporaryDirectory()).appending(path: "neutrino-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: folder) }
@@ -174,7 +174,8 @@ struct ReplayTests {
             while try await call(cluster, .GET, "/replays/\(job)").json["waiting"] as? Int ?? 0 < 3 {}
             _ = try? await holder
         }
-        try await Cluster.run(pods: Self.oneCPU, settings: settings, folder: folder) { cluster in
+        let narrow = ["MAX_QUEUE_DEPTH": "2"]
+        try await Cluster.run(pods: Self.oneCPU, settings: narrow, folder: folder) { cluster in
             let ended = try await end(of: job, cluster)
             #expect(ended["state"] as? String == "finished")
             let counts = ["completed", "interrupted", "failed"].map { ended[$0] as? Int ?? -1 }
