@@ -174,14 +174,15 @@ struct ReplayCourse: Sendable {
     var report: ReplayReport {
         var job = job
         job.results = tally.results
-        // After a restart rows are known sooner than the selection is looked through again up to them.
-        let known = tally.results.completed + tally.results.failed + tally.results.interrupted + tally.open.count
+        // After a restart rows are known sooner than the selection is looked through again up to them; just made ones later.
+        let results = tally.results
+        let known = results.completed + results.failed + results.interrupted + tally.open.count + tally.again.count
         job.progress.made = max(job.progress.made, known)
         if job.detail == nil { job.detail = trouble }
         return ReplayReport(
             job: job,
             // What is to be sent again waits too.
-            waiting: tally.waiting + tally.again.count,
+            waiting: tally.waiting + tally.again.count + job.progress.made - known,
             dispatched: tally.open.count - tally.waiting
         )
     }

@@ -2,8 +2,6 @@
 package struct ReplayPace: Sendable {
     /// Rows of a job that have not ended, at most.
     package static let ahead = 100
-    /// What may be caught up on after the job could not make rows, as a part of a second's.
-    private static let burst = 0.1
 
     package let rate: Double
     private var tokens = 1.0
@@ -22,8 +20,9 @@ package struct ReplayPace: Sendable {
         if let lookedAt, now > lookedAt {
             let (seconds, attoseconds) = (now - lookedAt).components
             let passed = Double(seconds) + Double(attoseconds) / 1e18
-            // One beside the burst, so that no part of a row is lost between two looks.
-            tokens = min(1 + rate * Self.burst, tokens + passed * rate)
+            // What two looks are for and one beside, so that no part of a row is lost between them. No more is caught up on: a burst would
+            // fill the pods for a moment, and live traffic would wait for that to pass.
+            tokens = min(1 + 2 * rate * lookEvery, tokens + passed * rate)
         }
         lookedAt = max(lookedAt ?? now, now)
         return max(0, min(Int(tokens), Self.ahead - open))
@@ -33,5 +32,8 @@ package struct ReplayPace: Sendable {
     package mutating func spend(_ count: Int) { tokens -= Double(count) }
 
     /// How often to look.
-    package var interval: Duration { .seconds(min(max(1 / rate, 0.01), 0.25)) }
+    package var interval: Duration { .seconds(lookEvery) }
+
+    /// In seconds.
+    private var lookEvery: Double { min(max(1 / rate, 0.01), 0.25) }
 }

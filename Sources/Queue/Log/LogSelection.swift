@@ -29,6 +29,9 @@ package struct LogCensus: Sendable {
 }
 
 extension RequestLog {
+    /// Rows that a census looks at between two looks at the clock.
+    private static let censusRows = 5000
+
     /// The largest id that is committed; 0 for none.
     package func largestID() async throws -> RequestID {
         try await read { RequestID(rawValue: try Int64.fetchOne($0, sql: "SELECT max(id) FROM requests") ?? 0) }
@@ -54,20 +57,21 @@ extension RequestLog {
     /// - Parameter budget: No further part is looked at after this.
     package func census(
         _ selection: LogSelection,
-        within budget: Duration = .milliseconds(40)
+        within budget: Duration = .milliseconds(25)
     ) async throws -> LogCensus {
+        let partLimit = min(scanLimit, Self.censusRows)
         var counts: [ReplayFacts: (id: RequestID, count: Int)] = [:]
         var after: Int64 = 0
         let start = ContinuousClock.now
         while true {
-            let query = selection.query(after: after, scanLimit: scanLimit)
+            let query = selection.query(after: after, scanLimit: partLimit)
             let part = try await read { try query.census($0) }
             for (facts, count) in part.groups {
                 var key = facts
                 key.id = RequestID(rawValue: 0)
                 counts[key] = (facts.id, (counts[key]?.count ?? 0) + count)
             }
-            let isLast = part.scanned < scanLimit
+            let isLast = part.scanned < partLimit
             guard !isLast, let last = part.last, ContinuousClock.now - start < budget else {
                 let groups = counts.map { key, value in
                     var facts = key
@@ -84,7 +88,7 @@ extension RequestLog {
     package func first(
         _ count: Int,
         of selection: LogSelection,
-        within budget: Duration = .milliseconds(20)
+        within budget: Duration = .milliseconds(10)
     ) async throws -> [LogSummary] {
         var found: [LogSummary] = []
         var after: Int64 = 0

@@ -22,7 +22,8 @@ struct ReplayPaceTests {
         arguments: [(0.5, 20), (10.0, 200), (500.0, 5000), (900.0, 9000)]
     )
     func rate(rate: Double, expected: Int) {
-        for interval in [Duration.milliseconds(3), .milliseconds(10), .milliseconds(70)] {
+        let usual = ReplayPace(rate: rate).interval
+        for interval in [usual / 3, usual, usual * 1.5] {
             let made = made(
                 rate: rate,
                 interval: interval,
@@ -42,8 +43,8 @@ struct ReplayPaceTests {
     func burst() {
         var pace = ReplayPace(rate: 500)
         _ = pace.allowance(at: .zero, open: 100)
-        #expect(pace.allowance(at: .seconds(3600), open: 0) == 51)
-        pace.spend(51)
+        #expect(pace.allowance(at: .seconds(3600), open: 0) == 11)
+        pace.spend(11)
         #expect(pace.allowance(at: .seconds(3600), open: 0) == 0)
         // A clock that steps back gives nothing.
         #expect(pace.allowance(at: .seconds(1), open: 0) == 0)
