@@ -68,6 +68,41 @@ struct CurlClientTests {
         try await server.stop()
     }
 
+    @Test("fields are kept where they are asked for, and a sink takes the body of what succeeded, however large")
+    func fieldsAndSink() async throws {
+        let server = try await TestServer { exchange in
+            let isMissing = exchange.path == "/missing"
+            exchange.answer(
+                String(repeating: "x", count: isMissing ? 5 : 300_000),
+                status: isMissing ? "404 Not Found" : "200 OK",
+                fields: "Location: /a:b\r\nX-Empty:\r\n"
+            )
+        }
+        let taken = NIOLockedValueBox(0)
+        var request = request(server, "/large")
+        request.maximumBytes = 1000
+        request.keepsFields = true
+        request.sink = { bytes in
+            taken.withLockedValue { $0 += bytes.count }
+            return true
+        }
+        let answer = try await client.send(request)
+        #expect(answer.field("location") == "/a:b" && answer.field("X-Empty") == "" && answer.field("X-None") == nil)
+        #expect(answer.body.isEmpty && taken.withLockedValue { $0 } == 300_000)
+
+        request.url = "http://127.0.0.1:\(server.port)/missing"
+        let missing = try await client.send(request)
+        #expect(missing.status == 404 && missing.body.count == 5)
+
+        request.url = "http://127.0.0.1:\(server.port)/large"
+        request.sink = { _ in false }
+        let error = await #expect(throws: PodsError.self) { try await client.send(request) }
+        #expect(error?.code == .transferFailed)
+        // Nothing of it is left in the handle.
+        #expect(try await client.send(self.request(server, "/missing")).fields.isEmpty)
+        try await server.stop()
+    }
+
     @Test("field lines without end are not taken either")
     func boundedFields() async throws {
         let server = try await TestServer { exchange in

@@ -19,8 +19,13 @@ package struct CurlRequest: Sendable {
     package var connectTimeout: TimeAmount = .seconds(2)
     /// For the exchange as a whole.
     package var timeout: TimeAmount = .seconds(30)
-    /// The largest body that is read, in bytes.
+    /// The largest body that is read, in bytes; of one that ``sink`` takes, none counts.
     package var maximumBytes = 1 << 20
+    /// Whether the answer's fields are wanted.
+    package var keepsFields = false
+    /// Takes the body of an answer whose status is 2xx part by part, on the client's thread, in place of ``CurlResponse/body``; false ends
+    /// the exchange with ``PodsError/Code/transferFailed``. For programs that do one thing at a time: it may block.
+    package var sink: (@Sendable (UnsafeRawBufferPointer) -> Bool)?
 
     package init(url: String) { self.url = url }
 }
@@ -30,6 +35,13 @@ package struct CurlResponse: Sendable {
     package var status: Int
     /// Within ``CurlRequest/maximumBytes``.
     package var body: [UInt8]
+    /// In their order, where they were asked for.
+    package var fields: [(name: String, value: String)] = []
+
+    /// The value of the first field of a name, in any case.
+    package func field(_ name: String) -> String? {
+        fields.first { $0.name.lowercased() == name.lowercased() }?.value
+    }
 }
 
 /// An exchange that was begun with a callback, to be able to cancel it.

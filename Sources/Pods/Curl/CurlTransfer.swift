@@ -15,6 +15,9 @@ final class CurlTransfer {
     private let errorText: UnsafeMutablePointer<CChar>
     private var lists: [UnsafeMutablePointer<curl_slist>] = []
     private var body: [UInt8] = []
+    private var fields: [(name: String, value: String)] = []
+    private var keepsFields = false
+    private var sink: (@Sendable (UnsafeRawBufferPointer) -> Bool)?
     private var fieldBytes = 0
     private var maximumBytes = 0
     private var isTooLarge = false
@@ -48,8 +51,8 @@ final class CurlTransfer {
         _ = neutrino_curl_set_sink(handle, CURLOPT_WRITEFUNCTION) { bytes, size, count, context in
             CurlTransfer.from(context).takeBody(UnsafeRawBufferPointer(start: bytes, count: size * count))
         }
-        _ = neutrino_curl_set_sink(handle, CURLOPT_HEADERFUNCTION) { _, size, count, context in
-            CurlTransfer.from(context).takeFields(size * count)
+        _ = neutrino_curl_set_sink(handle, CURLOPT_HEADERFUNCTION) { bytes, size, count, context in
+            CurlTransfer.from(context).takeField(UnsafeRawBufferPointer(start: bytes, count: size * count))
         }
     }
 
@@ -88,6 +91,8 @@ final class CurlTransfer {
         self.completion = completion
         maximumBytes = request.maximumBytes
         timeout = request.timeout
+        keepsFields = request.keepsFields
+        sink = request.sink
         isTooLarge = false
         fieldBytes = 0
         errorText[0] = 0
@@ -110,11 +115,11 @@ final class CurlTransfer {
     func finish(_ result: Result<Void, PodsError>) {
         let completion = self.completion
         let answer = result.map {
-            var status = 0
-            _ = neutrino_curl_get_long(handle, CURLINFO_RESPONSE_CODE, &status)
-            return CurlResponse(status: status, body: body)
+            CurlResponse(status: status, body: body, fields: fields)
         }
         body = []
+        fields = []
+        sink = nil
         self.completion = nil
         call?.state = .ended
         call = nil
@@ -166,7 +171,14 @@ final class CurlTransfer {
 
     // MARK: Callbacks; another count than was given makes libcurl end the exchange
 
+    private var status: Int {
+        var status = 0
+        _ = neutrino_curl_get_long(handle, CURLINFO_RESPONSE_CODE, &status)
+        return status
+    }
+
     private func takeBody(_ bytes: UnsafeRawBufferPointer) -> Int {
+        if let sink, 200..<300 ~= status { return sink(bytes) ? bytes.count : 0 }
         guard body.count + bytes.count <= maximumBytes else {
             isTooLarge = true
             return 0
@@ -175,9 +187,20 @@ final class CurlTransfer {
         return bytes.count
     }
 
-    private func takeFields(_ count: Int) -> Int {
-        fieldBytes += count
-        return fieldBytes <= Self.maximumFieldBytes ? count : 0
+    /// A status line, a field line or the empty line after them.
+    private func takeField(_ line: UnsafeRawBufferPointer) -> Int {
+        fieldBytes += line.count
+        guard fieldBytes <= Self.maximumFieldBytes else { return 0 }
+        if keepsFields, let colon = line.firstIndex(of: UInt8(ascii: ":")) {
+            let value = line[line.index(after: colon)...].split(whereSeparator: { $0 == 13 || $0 == 10 }).first ?? []
+            fields.append(
+                (
+                    String(decoding: line[..<colon], as: UTF8.self),
+                    String(decoding: value.drop { $0 == 32 || $0 == 9 }, as: UTF8.self)
+                )
+            )
+        }
+        return line.count
     }
 
     // MARK: Options
