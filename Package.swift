@@ -174,7 +174,7 @@ let package = Package(
             "Gateway",
             [
                 "Gateway", "Admin", "Core", "Dispatcher", "OpenAPI", "Queue", "Ingress", "Pods", "Telemetry", nioCore,
-                nioPosix, nioLocks, logging,
+                nioPosix, nioLocks, logging, argumentParser,
             ]
         ),
         tests("Telemetry", ["Telemetry", "HTTP", coreMetrics, tracing, nioCore, nioEmbedded, nioLocks, logging]),

@@ -27,6 +27,14 @@ func reporting(_ body: () async throws -> Void) async throws {
 }
 
 extension GatewayError {
-    /// 78 (EX_CONFIG of sysexits.h) for what only a person can mend before another start, else 1.
-    var exitCode: ExitCode { code == .configuration ? ExitCode(78) : .failure }
+    /// 78 (EX_CONFIG of sysexits.h) for what only a person can mend before another start, 64 (EX_USAGE) for arguments that cannot be, 2 where
+    /// a gateway says no, else 1.
+    var exitCode: ExitCode {
+        switch code {
+        case .configuration: ExitCode(78)
+        case .usage: .validationFailure
+        case .refused: ExitCode(2)
+        case .storage, .listen, .ended, .unreachable: .failure
+        }
+    }
 }

@@ -9,7 +9,13 @@ package struct GatewayCommand: AsyncParsableCommand {
         discussion:
             "`neutrino-gateway demo` shows it with three pods in one process; `neutrino-gateway serve --help` lists every setting.",
         version: ProgramVersion.current,
-        subcommands: [ServeCommand.self, DemoCommand.self, CheckCommand.self, MigrateCommand.self]
+        subcommands: [ServeCommand.self, DemoCommand.self, CheckCommand.self, MigrateCommand.self],
+        groupedSubcommands: [
+            CommandGroup(
+                name: "Operate a running gateway",
+                subcommands: [QueueCommand.self, PodsCommand.self, RoutesCommand.self, RequestsCommand.self]
+            )
+        ]
     )
 
     package init() {}

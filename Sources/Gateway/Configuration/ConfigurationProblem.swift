@@ -49,6 +49,12 @@ package struct GatewayError: Error, Sendable, CustomStringConvertible {
         case listen
         /// A part of the gateway ended by itself.
         case ended
+        /// A command's arguments cannot be.
+        case usage
+        /// No gateway answers, or it failed.
+        case unreachable
+        /// A gateway says no: there is no such thing, or it may not be done.
+        case refused
     }
 
     package var code: Code
