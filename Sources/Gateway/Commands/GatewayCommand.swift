@@ -13,7 +13,10 @@ package struct GatewayCommand: AsyncParsableCommand {
         groupedSubcommands: [
             CommandGroup(
                 name: "Operate a running gateway",
-                subcommands: [QueueCommand.self, PodsCommand.self, RoutesCommand.self, RequestsCommand.self]
+                subcommands: [
+                    QueueCommand.self, PodsCommand.self, RoutesCommand.self, RequestsCommand.self, ReplaysCommand.self,
+                    BackupCommand.self, PurgeCommand.self,
+                ]
             )
         ]
     )

@@ -36,9 +36,23 @@ struct AdminClient: Sendable {
         _ method: String,
         _ path: String,
         query: [(String, String)] = [],
-        body: (any Encodable & Sendable)? = nil
+        body: (any Encodable & Sendable)? = nil,
+        timeout: TimeAmount = .seconds(30)
     ) async throws(GatewayError) -> Answer {
-        try await send(request(method, path, query: query, body: body))
+        var request = try request(method, path, query: query, body: body)
+        request.timeout = timeout
+        return try await send(request)
+    }
+
+    /// Makes a call and reads its answer.
+    func ask<Payload: Decodable>(
+        _ type: Payload.Type,
+        _ method: String,
+        _ path: String,
+        body: (any Encodable & Sendable)? = nil,
+        timeout: TimeAmount = .seconds(30)
+    ) async throws(GatewayError) -> Payload {
+        try read(type, from: try await call(method, path, body: body, timeout: timeout))
     }
 
     /// Reads an answer.
@@ -136,6 +150,7 @@ struct AdminClient: Sendable {
     /// What a command's flags do about a refusal, by its reason.
     private static let help = [
         "confirmation_needed": "; here: --yes", "credentials_missing": "; here: --header-file FILE",
+        "body_missing": "; here: --body-file FILE",
     ]
 
     /// Everything but the unreserved characters of RFC 3986 §2.3 percent-encoded: as one segment of a path, or a part of a query.

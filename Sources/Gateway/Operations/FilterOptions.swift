@@ -1,3 +1,4 @@
+import Admin
 import ArgumentParser
 import Foundation
 
@@ -29,8 +30,13 @@ struct FilterOptions: ParsableArguments {
     @Option(name: .long, help: ArgumentHelp("Part of the path, the reason or the pod; or an id.", valueName: "TEXT"))
     var text: String?
 
+    @Option(name: .long, help: ArgumentHelp("The replays of one request.", valueName: "ID"))
+    var replayOf: String?
+    @Option(name: .long, help: ArgumentHelp("The requests of one bulk replay.", valueName: "JOB"))
+    var replayJob: String?
+
     var isEmpty: Bool {
-        [state, reason, route, pod, status, since, until, text].allSatisfy { $0 == nil }
+        [state, reason, route, pod, status, since, until, text, replayOf, replayJob].allSatisfy { $0 == nil }
     }
 
     /// As the API's query.
@@ -38,10 +44,35 @@ struct FilterOptions: ParsableArguments {
         let values: [(String, String?)] = [
             ("state", state), ("reason", reason), ("route", route), ("pod", pod), ("status", status),
             ("since", try Self.time(since, "--since", now)), ("until", try Self.time(until, "--until", now)),
-            ("text", text),
+            ("text", text), ("replay_of", replayOf), ("replay_job", replayJob),
         ]
         return values.compactMap { name, value in value.map { (name, $0) } }
     }
+
+    /// As bulk calls take it.
+    /// - Throws: ``GatewayError`` also where nothing is said: a change of everything is rarely meant.
+    func payload(now: Date = Date()) throws(GatewayError) -> LogFilterPayload {
+        guard !isEmpty else {
+            throw GatewayError(
+                .usage,
+                "say which requests are meant, for example --state failed; for all of them --since 3650d"
+            )
+        }
+        var filter = LogFilterPayload()
+        filter.state = Self.list(state)
+        filter.reason = Self.list(reason)
+        filter.route = route
+        filter.pod = pod
+        filter.status = status
+        filter.since = try Self.time(since, "--since", now)
+        filter.until = try Self.time(until, "--until", now)
+        filter.text = text
+        filter.replayOf = replayOf
+        filter.replayJob = replayJob
+        return filter
+    }
+
+    private static func list(_ text: String?) -> [String]? { text?.split(separator: ",").map(\.trimmed) }
 
     /// A time of day as it is, how long ago as the time of day that it was.
     static func time(_ text: String?, _ flag: String, _ now: Date) throws(GatewayError) -> String? {
