@@ -22,6 +22,9 @@ struct AdminContext: RequestContext {
     /// What the caller may do, and by what right.
     var admission = Admission()
 
+    /// Whether the caller may still do it: asked again by answers that take long.
+    var isStillAdmitted: @Sendable () -> Bool = { true }
+
     var role: AdminRole { admission.role }
     /// Who asks, as the list of changes names it.
     var author: ChangeAuthor { ChangeAuthor(name: admission.by.rawValue, client: caller.address) }

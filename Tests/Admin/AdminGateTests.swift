@@ -90,6 +90,24 @@ struct AdminGateTests {
         #expect(try gate.admit(gone, from: "a") == Admission())
     }
 
+    @Test("what takes long is no longer admitted once its session or its token has ended")
+    func stillAdmitted() throws {
+        let gate = gate()
+        let session = AdminGate.Credentials(session: try gate.login(full, from: "a"))
+        let other = AdminGate.Credentials(session: try gate.login(full, from: "a"))
+        for credentials in [session, other, bearer(full), bearer(read)] { #expect(gate.stillAdmits(credentials)) }
+        gate.logout(try #require(session.session))
+        #expect(!gate.stillAdmits(session) && gate.stillAdmits(other))
+        clock.advance(by: .hours(12))
+        #expect(!gate.stillAdmits(other) && gate.stillAdmits(bearer(full)))
+        gate.replace(AdminTokens(full: [read]))
+        #expect(!gate.stillAdmits(bearer(full)) && gate.stillAdmits(bearer(read)))
+        // Nothing of it counts as a wrong token.
+        for _ in 0..<9 { _ = gate.stillAdmits(bearer("wrong")) }
+        #expect(try gate.admit(bearer(read), from: "a").role == .full)
+        #expect(self.gate(AdminTokens()).stillAdmits(AdminGate.Credentials()))
+    }
+
     @Test("after five wrong tokens none of that address is looked at until the first is a minute old")
     func limit() throws {
         let gate = gate()

@@ -18,7 +18,11 @@ struct AccessMiddleware: RouterMiddleware {
     ) async throws -> Response {
         var context = context
         context.caller = callers.caller(of: request.head, peer: context.peer)
-        if let admission = try admission(of: request, context.caller) { context.admission = admission }
+        if let admission = try admission(of: request, context.caller) {
+            context.admission = admission
+            let credentials = Self.credentials(of: request)
+            context.isStillAdmitted = { [gate] in gate.stillAdmits(credentials) }
+        }
         return try await next(request, context)
     }
 

@@ -88,6 +88,19 @@ package final class AdminGate: Sendable {
         }
     }
 
+    /// Whether what was admitted would be still: its token is one, its session open. For answers that take long; nothing is counted.
+    func stillAdmits(_ credentials: Credentials) -> Bool {
+        let now = now()
+        return state.withLockedValue { state in
+            guard state.asksForToken else { return true }
+            if let bearer = credentials.bearer { return state.role(Self.digest(bearer)) != .none }
+            guard let id = credentials.session, let session = state.sessions.session(Self.digest(id), now: now) else {
+                return false
+            }
+            return state.role(session.token) != .none
+        }
+    }
+
     /// Whether a token opens `/metrics`; throws where it does not.
     func admitScraper(_ bearer: String, from address: String) throws(Refusal) {
         _ = try check(bearer, from: address) { $0.role($1) != .none || Self.isAmong($0.metrics, $1) ? .read : .none }

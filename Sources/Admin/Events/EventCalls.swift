@@ -11,14 +11,14 @@ struct EventCalls: Sendable {
     func add(to api: RouterGroup<AdminContext>) {
         api.get("/events") { _, context in
             let subscriber = try hub.subscribe()
-            // A session that has ended sees no more; the page asks for another login.
-            let end = context.admission.endsIn.map { NIODeadline.now() + $0 }
+            let isStillAdmitted = context.isStillAdmitted
             return Response(
                 status: .ok,
                 headers: [.contentType: "text/event-stream", .xAccelBuffering: "no"],
                 body: ResponseBody { writer in
                     defer { subscriber.leave() }
-                    while let bytes = await subscriber.next(), end.map({ NIODeadline.now() < $0 }) ?? true {
+                    // A session that has ended, or a token that is gone, sees no more; the page asks for another login.
+                    while let bytes = await subscriber.next(), isStillAdmitted() {
                         try await writer.write(bytes)
                     }
                     try await writer.finish(nil)
