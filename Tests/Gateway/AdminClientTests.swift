@@ -37,7 +37,7 @@ struct AdminClientTests {
                 )
                 #expect(QueueCommand.text([("a:1", queue)], .plain).hasPrefix("a:1: nothing waits; 0 run\na:1: in"))
 
-                let order: [String: Double?] = ["hold_timeout": 12.5]
+                let order = RouteOrder(holdTimeout: .to(12.5))
                 let answer = try await client.call("PATCH", "/admin/api/routes/default", body: order)
                 let route = try client.read(RoutePayload.self, from: answer)
                 #expect(route.holdTimeout == 12.5)

@@ -15,6 +15,7 @@ package struct GatewayCommand: AsyncParsableCommand {
                 name: "Operate a running gateway",
                 subcommands: [
                     QueueCommand.self, PodsCommand.self, RoutesCommand.self, RequestsCommand.self, ReplaysCommand.self,
+                    PauseCommand.self, ResumeCommand.self, ChangesCommand.self,
                     BackupCommand.self, PurgeCommand.self,
                 ]
             )

@@ -6,7 +6,7 @@ struct PodsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pods",
         abstract: "Show pods and what is free on them; drain them, reset their breakers.",
-        subcommands: [List.self],
+        subcommands: [List.self, Drain.self, Undrain.self, Reset.self],
         defaultSubcommand: List.self
     )
 
@@ -30,15 +30,68 @@ struct PodsCommand: ParsableCommand {
         }
     }
 
+    struct Drain: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "drain",
+            abstract: "Send a pod nothing new; what runs on it goes on."
+        )
+
+        @OptionGroup var pod: PodOptions
+
+        func run() async throws { try await reporting { try await pod.call("drain") } }
+    }
+
+    struct Undrain: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(commandName: "undrain", abstract: "Use a pod again.")
+
+        @OptionGroup var pod: PodOptions
+
+        func run() async throws { try await reporting { try await pod.call("undrain") } }
+    }
+
+    struct Reset: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "reset",
+            abstract: "Close a pod's breaker: it is tried again at once."
+        )
+
+        @OptionGroup var pod: PodOptions
+
+        func run() async throws { try await reporting { try await pod.call("reset") } }
+    }
+
+    /// Which pod a command is about.
+    struct PodOptions: ParsableArguments {
+        @Argument(help: ArgumentHelp("As `pods` shows it.", valueName: "POD"))
+        var id: String
+
+        @OptionGroup var options: AdminOptions
+
+        /// Every gateway decides for itself which pods it uses: all are told.
+        func call(_ verb: String) async throws {
+            let path = "/admin/api/pods/\(AdminClient.encoded(id))/\(verb)"
+            try await Changing(path: path, body: [String: String](), text: PodsCommand.oneText).run(options)
+        }
+    }
+
+    @Sendable static func oneText(_ answers: [(gateway: String?, payload: PodPayload)], _ terminal: Terminal) -> String
+    {
+        table(answers.map { ($0.gateway, [$0.payload]) }, terminal)
+    }
+
     @Sendable static func text(_ answers: [(gateway: String?, payload: PodsPayload)], _ terminal: Terminal) -> String {
+        table(answers.map { ($0.gateway, $0.payload.pods) }, terminal)
+    }
+
+    private static func table(_ gateways: [(String?, [PodPayload])], _ terminal: Terminal) -> String {
         var table = TextTable([
             .left("GATEWAY"), .left("POD"), .left("NAME", spared: 4), .left("STATE"), .right("CPUS"), .right("GPUS"),
             .right("MEMORY GB"),
             .right("RUN"), .right("SAMPLE", spared: 3), .right("ANSWERED", spared: 1), .right("FAILED", spared: 2),
             .long("NOTE"),
         ])
-        for (gateway, payload) in answers {
-            for pod in payload.pods { table.add([gateway ?? ""] + cells(pod)) }
+        for (gateway, pods) in gateways {
+            for pod in pods { table.add([gateway ?? ""] + cells(pod)) }
         }
         guard !table.isEmpty else { return "no pods are known\n" }
         return table.text(width: terminal.width)

@@ -55,7 +55,11 @@ struct QueueCommand: AsyncParsableCommand {
             queue.depth == 0
             ? "nothing waits"
             : "\(ShownValue.count(queue.depth, "request")) wait\(queue.depth == 1 ? "s" : ""), the oldest for \(ShownValue.duration(queue.oldestAge))"
-        let states = [queue.paused ? "dispatching is paused" : nil, queue.draining ? "the gateway is draining" : nil]
+        let paused = queue.routes.filter(\.paused).map { VisibleText.line($0.name) }.joined(separator: ", ")
+        let states = [
+            queue.paused ? "dispatching is paused" : nil, paused.isEmpty ? nil : "paused: \(paused)",
+            queue.draining ? "the gateway is draining" : nil,
+        ]
         let parts =
             [waiting, "\(queue.dispatched) \(queue.dispatched == 1 ? "runs" : "run")"] + states.compactMap(\.self)
         let name = gateway.map { "\($0): " } ?? ""

@@ -28,9 +28,10 @@ struct RoutesCommand: ParsableCommand {
     struct Set: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "set",
-            abstract: "Change a route's hold timeout: at once, also for requests that wait, and for good.",
+            abstract:
+                "Change how long a route's requests may wait, or how many may run: at once, also for those that wait, and for good.",
             discussion:
-                "The value is kept in the database and goes before the configuration's until it is given back with `default`."
+                "A value is kept in the database and goes before the configuration's until it is given back with `default`."
         )
 
         @Argument(help: ArgumentHelp("As `routes` shows it: 'POST /v1/train', or default.", valueName: "ROUTE"))
@@ -43,7 +44,16 @@ struct RoutesCommand: ParsableCommand {
                 valueName: "TIME"
             )
         )
-        var holdTimeout: String
+        var holdTimeout: String?
+
+        @Option(
+            name: .long,
+            help: ArgumentHelp(
+                "How many of its requests may be with pods at once; `default` gives it back.",
+                valueName: "N"
+            )
+        )
+        var maxConcurrency: String?
 
         @OptionGroup var options: AdminOptions
 
@@ -55,15 +65,42 @@ struct RoutesCommand: ParsableCommand {
             }
         }
 
-        private func order() throws(GatewayError) -> [String: Double?] {
-            guard holdTimeout != "default" else { return ["hold_timeout": nil] }
-            guard let duration = DurationText.parse(holdTimeout) else {
-                throw GatewayError(
-                    .usage,
-                    "--hold-timeout \(quoted(holdTimeout)) is not accepted; seconds, a number with ms, s, m or h, or `default` are"
-                )
+        func validate() throws {
+            if holdTimeout == nil, maxConcurrency == nil {
+                throw ValidationError("say what to change: --hold-timeout, --max-concurrency")
             }
-            return ["hold_timeout": duration / .seconds(1)]
+        }
+
+        private func order() throws(GatewayError) -> RouteOrder {
+            var order = RouteOrder()
+            if let holdTimeout {
+                order.holdTimeout = try Self.change(
+                    holdTimeout,
+                    "--hold-timeout",
+                    "seconds, a number with ms, s, m or h"
+                ) {
+                    DurationText.parse($0).map { $0 / .seconds(1) }
+                }
+            }
+            if let maxConcurrency {
+                order.maxConcurrency = try Self.change(maxConcurrency, "--max-concurrency", "a whole number") {
+                    Int($0).map(Double.init)
+                }
+            }
+            return order
+        }
+
+        private static func change(
+            _ text: String,
+            _ flag: String,
+            _ accepted: String,
+            _ parse: (String) -> Double?
+        ) throws(GatewayError) -> RouteOrder.Change<Double> {
+            if text == "default" { return .givenBack }
+            guard let value = parse(text) else {
+                throw GatewayError(.usage, "\(flag) \(quoted(text)) is not accepted; \(accepted), or `default` is")
+            }
+            return .to(value)
         }
     }
 
@@ -84,12 +121,13 @@ struct RoutesCommand: ParsableCommand {
             .left("GATEWAY"), .long("ROUTE"), .long("NEEDS", spared: 4), .right("HOLD"), .left("FROM"),
             .right("TIMEOUT", spared: 3),
             .left("FROM", spared: 2),
-            .left("REPEATED", spared: 1),
+            .right("AT ONCE", spared: 5), .left("STATE"), .left("REPEATED", spared: 1),
         ])
         for (gateway, route) in routes {
             table.add([
                 gateway ?? "", route.id, ShownValue.needs(route.needs), ShownValue.duration(route.holdTimeout),
                 route.sources.holdTimeout, ShownValue.duration(route.requestTimeout), route.sources.requestTimeout,
+                route.maxConcurrency.map { "\($0)" } ?? "", route.paused ? "paused" : "",
                 route.retry,
             ])
         }
