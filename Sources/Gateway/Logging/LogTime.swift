@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#endif
+import Foundation
 
 /// A moment of the wall clock, written as RFC 3339 in UTC with milliseconds.
 package struct LogTime: Sendable, CustomStringConvertible {
@@ -12,9 +8,8 @@ package struct LogTime: Sendable, CustomStringConvertible {
     package init(milliseconds: Int64) { self.milliseconds = milliseconds }
 
     @Sendable package static func now() -> LogTime {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return LogTime(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
+        // Not clock_gettime(2): which C module `timespec` is from depends on what else is compiled with this file.
+        LogTime(milliseconds: Int64((Date().timeIntervalSince1970 * 1000).rounded(.down)))
     }
 
     package var description: String {
