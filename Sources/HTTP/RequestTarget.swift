@@ -15,6 +15,7 @@ enum RequestTarget {
         guard !target.isEmpty, target.isTargetText else {
             throw MessageError("a byte in the request target that may not stand there")
         }
+        if target.hasEncodedControl { throw MessageError("an encoded control character in the path") }
         if target[0] == UInt8(ascii: "/") { return .origin }
         if target.count == 1, target[0] == UInt8(ascii: "*") {
             guard method == .options else {
@@ -59,5 +60,23 @@ enum RequestTarget {
             target.writeBytes(rest)
         }
         head.target = target
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Whether there is one of `%00` to `%1F`, or `%7F`, before the query. Servers disagree about what such a path is: patterns that
+    /// match up to the end of a line take `/a%0A` for `/a`, and C strings end at `%00`.
+    fileprivate var hasEncodedControl: Bool {
+        guard var index = firstIndex(of: UInt8(ascii: "%"), from: 0) else { return false }
+        let end = firstIndex(of: UInt8(ascii: "?"), from: 0) ?? count
+        while index + 2 < end {
+            let (high, low) = (self[index + 1], self[index + 2])
+            let isHex = ByteClass.table[Int(low)] & ByteClass.hexDigit != 0
+            if high == UInt8(ascii: "0") || high == UInt8(ascii: "1"), isHex { return true }
+            if high == UInt8(ascii: "7"), low | 0x20 == UInt8(ascii: "f") { return true }
+            guard let next = firstIndex(of: UInt8(ascii: "%"), from: index + 1) else { return false }
+            index = next
+        }
+        return false
     }
 }

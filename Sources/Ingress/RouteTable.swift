@@ -6,10 +6,10 @@ import OpenAPI
 /// a new one.
 ///
 /// Matching looks at the path as it was sent, up to `?`, segment by segment: a literal goes before `{name}.json`, and that before
-/// `{name}`. Percent-encoding is undone inside a segment, as the pods' frameworks do it, so that no request dodges its needs by
-/// spelling its path differently; `%2F` never separates segments. Empty segments (`//`), `.` and `..` are segments like any other,
-/// and `/a/` is not `/a`: nothing is resolved or merged, since the path is forwarded as it came. HEAD uses GET's route. What
-/// matches nothing, `OPTIONS *` included, has the route `default`.
+/// `{name}`. Percent-encoding is undone inside a segment, as the pods' frameworks do it. What matches nothing as it is written is
+/// matched again as a server may resolve it: `%2F` decoded, empty, `.` and `..` segments and a slash at the end gone. So no request
+/// dodges its needs by spelling its path differently; it is forwarded as it came all the same. HEAD uses GET's route. What
+/// matches nothing then, `OPTIONS *` included, has the route `default`.
 package final class RouteTable: Sendable {
     /// `default` first, then in the order of the document and of the configuration.
     package let routes: [Route]

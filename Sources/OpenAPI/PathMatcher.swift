@@ -6,6 +6,9 @@ package import Core
 /// literal bytes, then the one with the longer beginning. Where the rest of the path or the method then has no operation, the next is tried, so `POST /a/b` finds
 /// `POST /a/{x}` beside `GET /a/b`. HEAD uses GET's operation unless it has one of its own. A lookup visits each segment of the
 /// templates at most once.
+///
+/// A path is matched as it is written; where nothing matches, as it is resolved (``ResolvedPath``), since there are servers that run
+/// `/v1//train`, `/v1%2Ftrain`, `/x/../v1/train` and `/v1/train/` as `/v1/train`: no request is to need less by its spelling.
 package struct PathMatcher<Value: Sendable>: Sendable {
     @usableFromInline package var trie = PathTrie()
     @usableFromInline package var values: [Value] = []

@@ -1,7 +1,8 @@
 /// A path with parameters, as OpenAPI writes it: `/v1/models/{model}`, `/files/{name}.json`.
 ///
 /// A parameter stands for at least one byte and never for a `/`. Percent-encoding is undone in templates and in what is
-/// matched, but for `%2F`, which is no separator: `/caf%C3%A9` and `/café` are the same path, as they are to the pod's framework.
+/// matched, but for `%2F`, which is no separator where something matches so: `/caf%C3%A9` and `/café` are the same path, as they are to
+/// the pod's framework.
 package struct PathTemplate: Hashable, Sendable, CustomStringConvertible {
     enum Segment: Hashable, Sendable {
         case literal([UInt8])
@@ -98,14 +99,19 @@ package struct PathTemplateError: Error, Equatable, Sendable, CustomStringConver
 
 /// Undoing percent-encoding (RFC 3986 §2.1) without changing where segments begin.
 enum PercentEncoding {
-    /// Writes `source` decoded into `target`, which has room for it and may be the same memory; `%2F` and what is no encoding stay.
+    /// Writes `source` decoded into `target`, which has room for it and may be the same memory; what is no encoding stays, and `%2F`
+    /// too unless `separators` are decoded.
     /// - Returns: The count of bytes written.
-    static func undo(_ source: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer) -> Int {
+    static func undo(
+        _ source: UnsafeRawBufferPointer,
+        into target: UnsafeMutableRawBufferPointer,
+        separators: Bool = false
+    ) -> Int {
         var (read, written) = (0, 0)
         while read < source.count {
             var byte = source[read]
             if byte == UInt8(ascii: "%"), read + 2 < source.count, let high = digit(source[read + 1]),
-                let low = digit(source[read + 2]), high << 4 | low != UInt8(ascii: "/")
+                let low = digit(source[read + 2]), separators || high << 4 | low != UInt8(ascii: "/")
             {
                 byte = high << 4 | low
                 read += 2

@@ -109,12 +109,27 @@ package struct PathTrie: Sendable {
         }
         guard end > 0, target[0] == UInt8(ascii: "/") else { return -1 }
         let path = UnsafeRawBufferPointer(rebasing: target[..<end])
-        guard isEncoded else { return find(path, from: 1, in: 0, method) }
-        // On the stack where it is short.
-        return withUnsafeTemporaryAllocation(byteCount: path.count, alignment: 1) { decoded in
-            let count = PercentEncoding.undo(path, into: decoded)
-            return find(UnsafeRawBufferPointer(rebasing: decoded[..<count]), from: 1, in: 0, method)
+        var found: Int32
+        if isEncoded {
+            // On the stack where it is short.
+            found = withUnsafeTemporaryAllocation(byteCount: path.count, alignment: 1) { decoded in
+                let count = PercentEncoding.undo(path, into: decoded)
+                return find(UnsafeRawBufferPointer(rebasing: decoded[..<count]), from: 1, in: 0, method)
+            }
+        } else {
+            found = find(path, from: 1, in: 0, method)
         }
+        if found < 0, !entries.isEmpty, ResolvedPath.differs(from: path) { found = findResolved(path, method) }
+        return found
+    }
+
+    /// Looks for the path that a server would make of this one, without a slash at its end and with it.
+    private func findResolved(_ path: UnsafeRawBufferPointer, _ method: RequestMethod) -> Int32 {
+        var resolved = ResolvedPath.of(path)
+        let found = resolved.withUnsafeBytes { find($0, from: 1, in: 0, method) }
+        if found >= 0 || resolved.count == 1 { return found }
+        resolved.append(UInt8(ascii: "/"))
+        return resolved.withUnsafeBytes { find($0, from: 1, in: 0, method) }
     }
 
     /// Looks below a node for the segment that begins at `start`; one past the path's end says that nothing is left of it.

@@ -44,8 +44,11 @@ struct RouteBookTests {
             (.post, "/base/v1/infer/llama", "POST /v1/infer/{model}"),
             (.post, "/v1/inf%65r/llama", "POST /v1/infer/{model}"),
             (.delete, "/v1/infer/llama", "default"), (.post, "/v1/infer/a%2Fb", "POST /v1/infer/{model}"),
-            (.post, "/v1/infer/llama/", "default"), (.post, "/v1//infer/llama", "default"),
-            (.post, "/v1/./infer/llama", "default"), (.put, "/files/a.json", "PUT /files/{name}.json"),
+            (.post, "/v1/infer/llama/", "POST /v1/infer/{model}"), (.post, "/v1//infer/fast", "POST /v1/infer/fast"),
+            (.post, "/v1/./infer/llama", "POST /v1/infer/{model}"),
+            (.post, "/v1%2Finfer/fast", "POST /v1/infer/fast"),
+            (.post, "/x/../v1/infer/fast?y", "POST /v1/infer/fast"),
+            (.put, "/files/a.json", "PUT /files/{name}.json"),
             (.patch, "/any/1", "* /any/{x}"), (.options, "*", "default"),
         ]
         for (method, target, expected) in cases {

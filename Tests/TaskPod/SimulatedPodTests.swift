@@ -48,6 +48,7 @@ struct SimulatedPodTests {
                 return String(text[start.upperBound...].prefix { $0 != "}" })
             }
             #expect(try await needs(.post, "/gpu/7?x") == #"{"cpus":1,"gpus":2,"memory_gb":1"#)
+            #expect(try await needs(.post, "//gpu%2F7/") == #"{"cpus":1,"gpus":2,"memory_gb":1"#)
             #expect(try await needs(.get, "/gpu/7") == #"{"cpus":1,"gpus":0,"memory_gb":1"#)
             #expect(try await needs(.post, "/gpu/7", "cpus=3") == #"{"cpus":3,"gpus":0,"memory_gb":0"#)
             #expect(try await needs(.options, "/other") == #"{"cpus":0,"gpus":0,"memory_gb":0"#)
