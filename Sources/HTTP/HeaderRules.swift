@@ -9,7 +9,8 @@ package enum HeaderRules {
     ///   been taken in whole and the transport frames it anew; what only the gateway may say (`Neutrino-*`), also with `_` for
     ///   `-`, which CGI and WSGI do not tell apart.
     /// - `X-Forwarded-For`, `-Proto` and `-Host` (and `Forwarded`, RFC 7239) of a peer that is not trusted are dropped; of one that is, the
-    ///   address is appended and the others stay.
+    ///   address is appended and the others stay. With `_` for `-` they are dropped whoever sends them: a proxy replaces only the names that
+    ///   it knows, and passes on what its client wrote in such a spelling.
     /// - `Via` gets a member (RFC 9110 §7.6.3).
     /// - `traceparent` stays where it is valid (W3C Trace Context); else it is begun, and `tracestate` goes.
     ///
@@ -127,11 +128,11 @@ private enum Kind {
         case 10: if name.equalsIgnoringCase("tracestate") { self = .trace }
         case 11: if name.equalsIgnoringCase("traceparent") { self = .trace }
         case 14: if name.equalsFolding("content-length") { self = .dropped }
-        case 15: if name.equalsFolding("x-forwarded-for") { self = .forwardedFor }
-        case 16: if name.equalsFolding("x-forwarded-host") { self = .forwardedHost }
+        case 15: if name.equalsFolding("x-forwarded-for") { self = name.isHyphenated ? .forwardedFor : .dropped }
+        case 16: if name.equalsFolding("x-forwarded-host") { self = name.isHyphenated ? .forwardedHost : .dropped }
         case 17:
             if name.equalsFolding("x-forwarded-proto") {
-                self = .forwardedProto
+                self = name.isHyphenated ? .forwardedProto : .dropped
             } else if name.equalsFolding("transfer-encoding") {
                 self = .dropped
             }
@@ -163,15 +164,18 @@ private struct ForwardingFacts {
                 traceparents += 1
                 hasValidTrace = TraceParent.isValid(value)
             }
-        case 15: if name.equalsFolding("x-forwarded-for") { forwardedForBytes += value.count + 2 }
-        case 16: if name.equalsFolding("x-forwarded-host") { hasForwardedHost = true }
-        case 17: if name.equalsFolding("x-forwarded-proto") { hasForwardedProto = true }
+        case 15: if name.equalsIgnoringCase("x-forwarded-for") { forwardedForBytes += value.count + 2 }
+        case 16: if name.equalsIgnoringCase("x-forwarded-host") { hasForwardedHost = true }
+        case 17: if name.equalsIgnoringCase("x-forwarded-proto") { hasForwardedProto = true }
         default: break
         }
     }
 }
 
 extension UnsafeRawBufferPointer {
+    /// Whether it has no `_`.
+    fileprivate var isHyphenated: Bool { !contains(UInt8(ascii: "_")) }
+
     /// Whether these bytes are that lower-case text, in any case and with `_` for `-`.
     @inline(__always)
     fileprivate func equalsFolding(_ text: StaticString) -> Bool {
