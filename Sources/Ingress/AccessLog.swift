@@ -25,11 +25,13 @@ struct AccessLog {
     }
 
     private let mode: AccessLogMode
+    private let redaction: Redaction
     private let logger: Logger
     private var count = 0
 
-    init(mode: AccessLogMode, logger: Logger) {
+    init(mode: AccessLogMode, redaction: Redaction = Redaction(), logger: Logger) {
         self.mode = mode
+        self.redaction = redaction
         self.logger = logger
     }
 
@@ -64,7 +66,7 @@ struct AccessLog {
         ]
         if let head = entry.head {
             metadata["method"] = "\(head.method.rawValue)"
-            metadata["target"] = "\(Self.escaped(head.target.readableBytesView))"
+            metadata["target"] = "\(Self.escaped(redaction.redactQuery(head.target).readableBytesView))"
             metadata["version"] = head.version == .http11 ? "1.1" : "1.0"
         }
         if let routeID = entry.routeID { metadata["route"] = "\(routeID)" }

@@ -1,3 +1,4 @@
+package import Core
 package import HTTP
 
 /// How the listener for clients behaves: addresses, bounds and timeouts.
@@ -38,6 +39,8 @@ package struct IngressConfiguration: Sendable {
 
     /// `ACCESS_LOG`.
     package var accessLog = AccessLogMode.off
+    /// What is not written to the access log either (`REDACT_QUERY`).
+    package var redaction = Redaction()
 
     /// `DRAIN_DELAY`: how long requests are still taken after a shutdown was asked for, while `/ready` answers 503.
     package var drainDelay = Duration.zero

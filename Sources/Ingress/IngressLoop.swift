@@ -25,7 +25,8 @@ final class IngressLoop: @unchecked Sendable {
         self.eventLoop = eventLoop
         self.shared = shared
         routeSnapshot = RouteSnapshot(of: shared.routes)
-        accessLog = AccessLog(mode: shared.configuration.accessLog, logger: shared.logger)
+        let configuration = shared.configuration
+        accessLog = AccessLog(mode: configuration.accessLog, redaction: configuration.redaction, logger: shared.logger)
     }
 
     var routes: RouteTable { routeSnapshot.current }

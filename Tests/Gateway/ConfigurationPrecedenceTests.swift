@@ -108,6 +108,7 @@ struct ConfigurationPrecedenceTests {
     func maxConnections() throws {
         let settings = try load().settings
         #expect(settings.ingressConfiguration(descriptorLimit: 1024).maxConnections == 816)
+        #expect(!settings.ingressConfiguration(descriptorLimit: 1024).redaction.keepsCredentials)
         #expect(settings.ingressConfiguration(descriptorLimit: 1_048_576).maxConnections == 20_000)
         let given = try load(["--max-connections", "7"]).settings
         #expect(given.ingressConfiguration(descriptorLimit: 1024).maxConnections == 7)

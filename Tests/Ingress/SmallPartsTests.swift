@@ -77,7 +77,11 @@ struct SmallPartsTests {
 
 @Suite("The access log", .timeLimit(.minutes(1)))
 struct AccessLogTests {
-    private func lines(_ mode: AccessLogMode, _ paths: [String]) async throws -> [String] {
+    private func lines(
+        _ mode: AccessLogMode,
+        _ paths: [String],
+        redaction: Redaction = Redaction()
+    ) async throws -> [String] {
         let lines = Watched<[String]>([])
         var parts = try IngressParts(
             intake: FakeIntake { call in
@@ -86,6 +90,7 @@ struct AccessLogTests {
             }
         )
         parts.configuration.accessLog = mode
+        parts.configuration.redaction = redaction
         parts.logger = Logger(label: "test") { _ in LineHandler(lines: lines) }
         try await withServer(parts) { _, port in
             let client = try await RawClient(port)
@@ -109,6 +114,17 @@ struct AccessLogTests {
             String(line.split(separator: " ").first { $0.hasPrefix("target=") }!.dropFirst(7))
         }
         #expect(targets == (mode == .sample(2) ? ["/500", "/3"] : expected))
+    }
+
+    @Test("What is not to be written to the database is not in a line either")
+    func redacted() async throws {
+        let lines = try await lines(
+            .all,
+            ["/a?key=s3cret&x=1"],
+            redaction: Redaction(queryParameters: ["key"])
+        )
+        #expect(lines.count == 1)
+        #expect(lines.first?.contains("target=/a?key=***&x=1 ") == true)
     }
 
     @Test("A line tells of one answer, and clients' bytes cannot break it")

@@ -92,6 +92,11 @@ extension GatewaySettings {
         ingress.trustedProxies = trustedProxies.map(\.description)
         ingress.accessLog = accessLog
         ingress.beginsTraces = traceEndpoint == nil
+        ingress.redaction = Redaction(
+            fields: redactHeaders,
+            queryParameters: redactQuery,
+            keepsCredentials: keepCredentials
+        )
         ingress.drainDelay = drainDelay
         ingress.drainTimeout = drainTimeout
         return ingress

@@ -250,7 +250,7 @@ enum SettingCatalogue {
                 "query parameters' names",
                 maximum: 100
             ),
-            "Query parameters whose values are never written to the database."
+            "Query parameters whose values are never written to the database or the access log."
         ),
         .init(
             "keep_credentials",
