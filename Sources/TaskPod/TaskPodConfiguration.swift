@@ -39,7 +39,7 @@ package struct TaskPodConfiguration: Sendable {
     package var work = Work.simulated(SimulatedWork())
     /// How many request ids are remembered for `GET /_pod/requests`; older ones are forgotten.
     package var rememberedRequests = 100_000
-    package var codec = MessageCodec.nio
+    package var codec = MessageCodec.bytes
     package var limits = MessageLimits()
 
     package init() {}

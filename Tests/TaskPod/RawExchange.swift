@@ -6,6 +6,11 @@ import NIOPosix
 enum RawExchange {
     /// Writes bytes and reads until the other side closes.
     static func run(_ text: String, port: Int, group: any EventLoopGroup) async throws -> String {
+        String(buffer: try await bytes(text, port: port, group: group))
+    }
+
+    /// The same for an answer that is no text.
+    static func bytes(_ text: String, port: Int, group: any EventLoopGroup) async throws -> ByteBuffer {
         let promise = group.next().makePromise(of: ByteBuffer.self)
         let channel = try await ClientBootstrap(group: group)
             .channelInitializer { channel in
@@ -15,7 +20,7 @@ enum RawExchange {
             }
             .connect(host: "127.0.0.1", port: port).get()
         try await channel.writeAndFlush(ByteBuffer(string: text))
-        return String(buffer: try await promise.futureResult.get())
+        return try await promise.futureResult.get()
     }
 
     private final class Collector: ChannelInboundHandler {
@@ -39,7 +44,11 @@ final class ScriptedServer: Sendable {
     private let listener: any Channel
     private let count: NIOLockedValueBox<Int>
 
-    init(answer: String, thenCloses: Bool) async throws {
+    convenience init(answer: String, thenCloses: Bool) async throws {
+        try await self.init(answer: ByteBuffer(string: answer), thenCloses: thenCloses)
+    }
+
+    init(answer: ByteBuffer, thenCloses: Bool) async throws {
         let count = NIOLockedValueBox(0)
         self.count = count
         listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -62,16 +71,16 @@ final class ScriptedServer: Sendable {
     private final class Answerer: ChannelInboundHandler {
         typealias InboundIn = ByteBuffer
         typealias OutboundOut = ByteBuffer
-        private let answer: String
+        private let answer: ByteBuffer
         private let thenCloses: Bool
 
-        init(_ answer: String, thenCloses: Bool) {
+        init(_ answer: ByteBuffer, thenCloses: Bool) {
             self.answer = answer
             self.thenCloses = thenCloses
         }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-            context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: answer)), promise: nil)
+            context.writeAndFlush(wrapOutboundOut(answer), promise: nil)
             if thenCloses { context.close(promise: nil) }
         }
     }

@@ -219,6 +219,24 @@ struct SidecarTests {
         await scripted.close()
     }
 
+    @Test("field bytes that are not UTF-8 pass as they came")
+    func fieldBytes() async throws {
+        var bytes = ByteBuffer(string: "HTTP/1.1 200 OK\r\nX-Name: caf")
+        bytes.writeInteger(UInt8(0xE9))
+        bytes.writeString("\r\nContent-Length: 2\r\n\r\nok")
+        let scripted = try await ScriptedServer(answer: bytes, thenCloses: false)
+        try await withSidecar(sidecar(scripted.port)) { server, group in
+            let answer = try await RawExchange.bytes(
+                "GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+                port: server.port,
+                group: group
+            )
+            let expected: [UInt8] = Array("X-Name: caf".utf8) + [0xE9, 0x0D, 0x0A]
+            #expect(Array(answer.readableBytesView).firstRange(of: expected) != nil)
+        }
+        await scripted.close()
+    }
+
     @Test("connections to the server are used again where it allows that", arguments: [true, false])
     func reuse(_ isKept: Bool) async throws {
         let scripted = try await ScriptedServer(
