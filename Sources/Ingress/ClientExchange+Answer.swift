@@ -21,6 +21,8 @@ extension ClientExchange: AnswerSink {
     private func begin(_ pod: ResponseHead, _ podFraming: BodyFraming, _ timing: AnswerTiming?) {
         guard answer == .awaited, let head, let connection else { return }
         answer = .streaming
+        // Its body is not sent again from here on: it leaves room for others, however long the answer takes.
+        letGo(connection.loop)
         status = pod.status
         answerFraming = AnswerFraming(podFraming, status: pod.status, to: head.method, head.version)
         closes = closes || answerFraming == .untilClose || !keepsConnection || shared.phase != .serving

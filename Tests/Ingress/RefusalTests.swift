@@ -250,6 +250,29 @@ struct RefusalTests {
         }
     }
 
+    @Test("A body fills the budget until its answer begins, not until that ends")
+    func budgetOfStreams() async throws {
+        let parts = try IngressParts(budget: 10)
+        try await withServer(parts) { _, port in
+            let request = "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n12345678"
+            let stream = try await RawClient(port)
+            try await stream.send(request)
+            let streaming = await parts.intake.next()
+            #expect(parts.budget.used == 8)
+            streaming.begin(200, [], .chunked)
+            streaming.body("event")
+            _ = await stream.text(through: "event")
+            #expect(parts.budget.used == 0)
+            let other = try await RawClient(port)
+            try await other.send(request)
+            await parts.intake.next().answer()
+            #expect(await other.answer().status == 200)
+            streaming.end()
+            _ = await stream.text(through: "0\r\n\r\n")
+        }
+        #expect(parts.budget.used == 0)
+    }
+
     @Test("While nothing can be recorded, requests are refused; afterwards they are taken again")
     func storage() async throws {
         let parts = try IngressParts(intake: FakeIntake { $0.answer() })
