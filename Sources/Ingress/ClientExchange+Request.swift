@@ -58,7 +58,7 @@ extension ClientExchange {
             respond(
                 OwnAnswer(report?.isReady ?? true ? 200 : 503, json: report?.json ?? "{\"status\":\"ok\"}\n")
             )
-        case .capacity, .requests:
+        case .capacity, .internals:
             refuse(.notFound("this path is the pods' own and not reached through the gateway"))
         case .admin:
             guard table.match(head.target, head.method) == nil else { return false }

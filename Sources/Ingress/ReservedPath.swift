@@ -8,8 +8,8 @@ enum ReservedPath: Equatable {
     case ready
     /// The pods' `/capacity`.
     case capacity
-    /// The pods' `/_requests/`.
-    case requests
+    /// The pods' `/_requests/` and `/_pod/`, which tell of all clients' requests.
+    case internals
     /// `/admin` and what is below it: reserved only as long as no route claims it.
     case admin
 
@@ -33,7 +33,11 @@ enum ReservedPath: Equatable {
         case UInt8(ascii: "h"): return path.equals("/health") ? .health : nil
         case UInt8(ascii: "r"): return path.equals("/ready") ? .ready : nil
         case UInt8(ascii: "c"): return path.equals("/capacity") ? .capacity : nil
-        case UInt8(ascii: "_"): return path.equals("/_requests") || path.begins("/_requests/") ? .requests : nil
+        case UInt8(ascii: "_"):
+            let isInternal =
+                path.equals("/_requests") || path.begins("/_requests/") || path.equals("/_pod")
+                || path.begins("/_pod/")
+            return isInternal ? .internals : nil
         case UInt8(ascii: "a"): return path.equals("/admin") || path.begins("/admin/") ? .admin : nil
         default: return nil
         }

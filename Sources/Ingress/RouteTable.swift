@@ -33,7 +33,7 @@ package final class RouteTable: Sendable {
         switch ReservedPath(target) {
         case nil: route(for: target, method)
         case .admin: match(target, method)
-        case .health, .ready, .capacity, .requests: nil
+        case .health, .ready, .capacity, .internals: nil
         }
     }
 

@@ -144,7 +144,7 @@ struct RefusalTests {
         arguments: [
             ("GET /health", 200), ("GET /ready?x", 503), ("POST /health", 405), ("GET /capacity", 404),
             ("GET /%63apacity", 404), ("GET /x/..//capacity?a", 404), ("POST /_requests/1", 404), ("GET /admin", 404),
-            ("GET /admin/api/queue", 404),
+            ("GET /admin/api/queue", 404), ("GET /_pod/stats", 404), ("GET /_pod", 404), ("GET /_p%6fd/requests", 404),
         ]
     )
     func reserved(_ line: String, _ status: Int) async throws {
@@ -161,7 +161,10 @@ struct RefusalTests {
 
     @Test(
         "Paths that only look like the gateway's are forwarded",
-        arguments: ["/healthy", "/health/", "/capacity2", "/v1/capacity", "/administrator", "/%68ealth", "/_requestsx"]
+        arguments: [
+            "/healthy", "/health/", "/capacity2", "/v1/capacity", "/administrator", "/%68ealth", "/_requestsx",
+            "/_pods",
+        ]
     )
     func unreserved(_ path: String) async throws {
         let parts = try IngressParts(intake: FakeIntake { $0.answer(299) })
