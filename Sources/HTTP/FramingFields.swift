@@ -15,6 +15,8 @@ struct FramingFields {
     private(set) var keepsAlive = false
     /// `Connection: upgrade`.
     private(set) var upgrades = false
+    /// Members of `Connection`.
+    private var connectionNames = 0
     /// The first thing that is wrong with a field by itself; not Host, which means nothing in an answer.
     private(set) var error: MessageError?
     private var hasInvalidHost = false
@@ -49,6 +51,7 @@ struct FramingFields {
     private mutating func takeConnection(_ value: UnsafeRawBufferPointer) {
         hasConnection = true
         value.forEachListMember { member in
+            connectionNames += 1
             if member.equalsIgnoringCase("close") {
                 closes = true
             } else if member.equalsIgnoringCase("keep-alive") {
@@ -58,6 +61,7 @@ struct FramingFields {
                 upgrades = true
             }
         }
+        if connectionNames > HopByHop.maximumNames { fail("more than \(HopByHop.maximumNames) names in Connection") }
     }
 
     /// Nobody should send it, but old clients mean it, and llhttp believes them: what ends the connection is heeded.

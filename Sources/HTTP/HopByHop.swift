@@ -20,8 +20,9 @@ struct HopByHop {
         connectionNames = names
     }
 
-    /// More names in `Connection` than anyone has use for are not looked at: each is compared with each field.
-    private static let maximumNames = 32
+    /// More names in `Connection` than anyone has use for: each is compared with each field. A head with more is refused where it is
+    /// read (``FramingFields``), since what is not looked at would be passed on.
+    static let maximumNames = 32
 
     /// Whether a field of that name is dropped.
     @inline(__always)

@@ -26,6 +26,9 @@ import Testing
         "POST / HTTP/1.1\r\nHost: x\r\n\(fields)\r\n\r\n\(body)"
     }
 
+    /// So many names for `Connection`.
+    private static func names(_ count: Int) -> String { (0..<count).map { "x\($0)" }.joined(separator: ", ") }
+
     static let refused: [Refused] = [
         // Lengths.
         Refused(400, post("Content-Length: 5\r\nTransfer-Encoding: chunked", body: "0\r\n\r\n")),
@@ -83,6 +86,8 @@ import Testing
         Refused(400, get("Host: x\r\nA: b\rc")),
         Refused(400, get("Host: x\r\nA: b\r\rc")),
         Refused(400, "GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n\r\r\n"),
+        Refused(400, get("Host: x\r\nConnection: " + names(33))),
+        Refused(400, get("Host: x\r\nConnection: " + names(17) + "\r\nConnection: " + names(16))),
         // Host.
         Refused(400, get("A: b")),
         Refused(400, get("Host: a\r\nHost: a")),
@@ -135,7 +140,7 @@ import Testing
     ]
 
     static let taken: [String] = [
-        get("Host: a:"), get("Host: a_b.c"), get("Host: a%2d"),
+        get("Host: x\r\nConnection: " + names(32)), get("Host: a:"), get("Host: a_b.c"), get("Host: a%2d"),
         get("Host: [::ffff:1.2.3.4]:80"),
         get("Host: x\r\nA: b\tc"), get("Host: x\r\n!#$%&'*+-.^_`|~9aZ: b"),
         "GET /%20%0g%1%7e%?a=%0A%00 HTTP/1.1\r\nHost: x\r\n\r\n", "GET /a%0 HTTP/1.1\r\nHost: x\r\n\r\n",
