@@ -38,7 +38,7 @@ final class ClientExchange {
     var isWhole = false
     /// Whether the connection ends with the answer. Known when the answer begins.
     var closes = false
-    /// Whether the client would keep its connection.
+    /// Whether the client would keep its connection, and may.
     let keepsConnection: Bool
     /// Whom to tell of the client; the dispatcher's side of this request.
     var source: (any AnswerSource)?
@@ -70,7 +70,8 @@ final class ClientExchange {
         self.head = head
         self.framing = framing
         receivedAt = connection.eventLoop.now
-        keepsConnection = head?.keepsConnection ?? false
+        let mayKeep = connection.loop.shared.timeouts.keepAlive > .zero
+        keepsConnection = mayKeep && head?.keepsConnection == true
     }
 
     var shared: IngressShared { connection!.loop.shared }

@@ -97,6 +97,15 @@ struct TimeoutTests {
         #expect(try connection.received() == "")
     }
 
+    @Test("Where connections are not kept, answers say so", arguments: [true, false])
+    func noKeepAlive(_ isOwn: Bool) throws {
+        let connection = try connection { $0.configuration.clientKeepAlive = .zero }
+        defer { connection.close() }
+        try connection.send("GET \(isOwn ? "/health" : "/a") HTTP/1.1\r\nHost: a\r\n\r\n")
+        if !isOwn { try #require(connection.parts.intake.taken()).answer(200, [], "x") }
+        #expect(try connection.received().contains("\r\nConnection: close\r\n"))
+    }
+
     @Test("A head that begins after idle time has its own time")
     func laterHead() throws {
         let connection = try connection()
