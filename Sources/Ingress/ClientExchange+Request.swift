@@ -160,11 +160,8 @@ extension ClientExchange {
             beginsTrace: shared.configuration.beginsTraces,
             generator: &connection.loop.traceIDs
         )
-        var address = connection.peer.address
-        if connection.peer.isTrusted {
-            address = shared.trustedProxies.client(forwardedFor: fields.values("x-forwarded-for")) ?? address
-        }
-        clientAddress = address
+        let client = clientAddress(at: connection)
+        clientAddress = client
         forgetFields()
         let request = QueuedRequest(
             eventLoop: connection.eventLoop,
@@ -174,7 +171,7 @@ extension ClientExchange {
             fields: fields,
             body: body,
             needs: head.method == .options ? .zero : route.needs,
-            clientAddress: address,
+            clientAddress: client,
             arrivedAt: connection.eventLoop.now,
             holdLimit: signs.wait.map { .seconds(Int64($0)) },
             hasIdempotencyKey: signs.hasIdempotencyKey,
@@ -198,7 +195,7 @@ extension ClientExchange {
                     method: head.method,
                     target: head.target,
                     route: route,
-                    clientAddress: connection.peer.address
+                    clientAddress: clientAddress(at: connection)
                 )
             )
         }

@@ -62,6 +62,7 @@ final class ClientExchange {
     var status: Int?
     var reason: String?
     var requestID: RequestID?
+    /// Known once the request is handed over; before, ``clientAddress(at:)`` finds it.
     var clientAddress: String?
     var bodyBytes = 0
 
@@ -115,6 +116,14 @@ final class ClientExchange {
         reserved = 0
     }
 
+    /// Who the client is: the other end of the connection, or whom a trusted proxy there says to stand for.
+    func clientAddress(at connection: ClientConnection) -> String {
+        if let clientAddress { return clientAddress }
+        guard connection.peer.isTrusted, let head else { return connection.peer.address }
+        let trusted = connection.loop.shared.trustedProxies
+        return trusted.client(forwardedFor: head.fields.values("x-forwarded-for")) ?? connection.peer.address
+    }
+
     func log(_ connection: ClientConnection, isWhole: Bool) {
         let now = connection.eventLoop.now
         connection.loop.accessLog.log {
@@ -126,7 +135,7 @@ final class ClientExchange {
                 requestID: requestID,
                 bodyBytes: bodyBytes,
                 duration: now - receivedAt,
-                clientAddress: clientAddress ?? connection.peer.address,
+                clientAddress: clientAddress(at: connection),
                 isWhole: isWhole
             )
         }

@@ -320,6 +320,27 @@ struct ServerTests {
         }
     }
 
+    @Test("Also of a request that is refused at the door, in its row and in the access log")
+    func trustedProxyAtTheDoor() async throws {
+        let lines = Watched<[String]>([])
+        var parts = try IngressParts()
+        parts.configuration.trustedProxies = ["127.0.0.0/8"]
+        parts.configuration.maxBodyBytes = 10
+        parts.configuration.accessLog = .all
+        parts.logger = Logger(label: "test") { _ in LineHandler(lines: lines) }
+        try await withServer(parts) { _, port in
+            let client = try await RawClient(port)
+            try await client.send(
+                "POST /a HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6, 203.0.113.9\r\nContent-Length: 11\r\n\r\n"
+            )
+            #expect(await client.answer().status == 413)
+            let rejections = await parts.journal.rejections.take { $0.isEmpty ? nil : $0 }
+            #expect(rejections.map(\.clientAddress) == ["203.0.113.9"])
+            let line = await lines.take { $0.first { $0.contains("request answered") } }
+            #expect(line.contains("client=203.0.113.9 "))
+        }
+    }
+
     @Test("A trusted proxy's word is taken for who the client is")
     func trustedProxy() async throws {
         var parts = try IngressParts()

@@ -140,7 +140,8 @@ struct AccessLogTests {
     }
 }
 
-private struct LineHandler: LogHandler {
+/// Keeps what is logged, as text.
+struct LineHandler: LogHandler {
     let lines: Watched<[String]>
     var metadata: Logger.Metadata = [:]
     var logLevel = Logger.Level.info
