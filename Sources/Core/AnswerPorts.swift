@@ -32,6 +32,8 @@ package protocol AnswerSource: AnyObject {
     func delivered()
     /// The client is gone before ``delivered()``; nothing is called on the sink after this.
     func clientLeft()
+    /// The gateway ends before ``delivered()``, and cuts the client's connection; nothing is called on the sink after this.
+    func gatewayEnds()
 }
 
 /// For `Server-Timing`.

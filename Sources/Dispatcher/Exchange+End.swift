@@ -40,6 +40,27 @@ extension Exchange: AnswerSource {
         }
     }
 
+    func gatewayEnds() {
+        switch phase {
+        case .calling(let call), .refusing(let call, _, _), .streaming(let call):
+            busyLimit?.cancel()
+            busyLimit = nil
+            let status: Int? = if case .streaming = phase { answerHead?.status } else { nil }
+            call.cancel()
+            end(.interrupted, .gatewayEnded, detail: "the gateway ended while a pod had it", status: status)
+            context.dispatcher.tell(.attemptEnded(.aborted, writtenAt: writtenAt, capacity: nil), of: self)
+        case .delivering:
+            end(
+                .interrupted,
+                .gatewayEnded,
+                detail: "the gateway ended before the whole answer was delivered",
+                status: answerHead?.status
+            )
+        case .inserting, .waiting, .withdrawing, .ended:
+            clientLeft()
+        }
+    }
+
     /// The dispatcher has let go of a request that was withdrawn: nothing will be sent for it any more.
     func letGo() {
         guard case .withdrawing(let withdrawal) = phase else { return }

@@ -278,6 +278,17 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
 
     // MARK: Closing
 
+    /// The time of a drain is over: answers a request that has not come whole.
+    func drainEnded() { exchange?.drainEnded() }
+
+    /// Ends the connection because the gateway ends.
+    /// - Returns: Whether an answer is cut by it.
+    func cut() -> Bool {
+        let isCut = exchange?.gatewayEnds() == true
+        close()
+        return isCut
+    }
+
     /// Ends the connection at once; what was not taken by the kernel is lost.
     func close() {
         guard state != .closed else { return }

@@ -183,8 +183,17 @@ extension ClientExchange {
 
     // MARK: Refusing
 
+    /// The time of a drain is over: a request that has not come whole is not waited for any longer.
+    func drainEnded() {
+        guard answer == .awaited, intake != .handedOver else { return }
+        // Its file, once that is whole, is nobody's.
+        if intake == .storing { intake = .skipping }
+        reject(.draining, "the gateway is shutting down, and the request had not come whole")
+    }
+
     /// Refuses the request at the door, which gets a row without its body.
     private func reject(_ reason: EndReason, _ detail: String) {
+        guard answer == .awaited else { return }
         let problem = ProblemAnswer(reason, detail)
         if let head, let connection {
             shared.journal.rejected(

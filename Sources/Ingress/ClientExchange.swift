@@ -100,6 +100,16 @@ final class ClientExchange {
         source?.clientLeft()
     }
 
+    /// The gateway ends, and the connection with it. The request's row is to say that, and not that the client left.
+    /// - Returns: Whether the client has not got its whole answer.
+    func gatewayEnds() -> Bool {
+        guard connection != nil, answer != .done else { return false }
+        let source = source
+        self.source = nil
+        source?.gatewayEnds()
+        return true
+    }
+
     /// Lets go of the request's fields, and of the memory it was read into where that is much more than it needs: it may wait for long.
     func forgetFields() {
         head?.fields = HeaderFields()

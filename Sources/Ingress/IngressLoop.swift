@@ -71,9 +71,15 @@ final class IngressLoop: @unchecked Sendable {
         idle.first?.close()
     }
 
+    /// Answers the requests that have not come whole.
+    func drainEnded() {
+        for connection in connections.values { connection.drainEnded() }
+    }
+
     /// Closes all connections, whatever they do.
-    func closeAll() {
-        for connection in connections.values { connection.close() }
+    /// - Returns: How many answers were cut by it.
+    func closeAll() -> Int {
+        connections.values.count { $0.cut() }
     }
 
     // MARK: Requests under way

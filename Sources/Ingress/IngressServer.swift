@@ -117,6 +117,7 @@ package final class IngressServer: Service {
         refuseRequests()
         if !(await untilAnswered(within: shared.configuration.drainTimeout)) {
             await onDrainTimeout()
+            for loop in loops { try? await loop.eventLoop.submit { loop.drainEnded() }.get() }
             _ = await untilAnswered(within: shared.configuration.sendingAfterDrain)
         }
         await closeListener()
@@ -151,11 +152,12 @@ package final class IngressServer: Service {
         try? await listener.withLockedValue { $0 }?.close().get()
     }
 
-    /// Closes every connection, idle or not.
+    /// Closes every connection, idle or not. Requests whose answers are cut by it end as `interrupted`.
     package func closeConnections() async {
-        for loop in loops {
-            try? await loop.eventLoop.submit { loop.closeAll() }.get()
-        }
+        var cut = 0
+        for loop in loops { cut += (try? await loop.eventLoop.submit { loop.closeAll() }.get()) ?? 0 }
+        guard cut > 0 else { return }
+        shared.logger.warning("answers were cut, since the gateway ends", metadata: ["count": "\(cut)"])
     }
 
     // MARK: Accepting

@@ -136,6 +136,14 @@ final class TestSink: AnswerSink, @unchecked Sendable {
         }
     }
 
+    /// The gateway ends, and cuts the connection.
+    func cut() {
+        eventLoop.execute {
+            self.source?.gatewayEnds()
+            self.promise.fail(ChannelError.eof)
+        }
+    }
+
     func begin(_ head: ResponseHead, framing: BodyFraming, timing: AnswerTiming) { status = head.status }
     func body(_ bytes: ByteBuffer) { text += String(buffer: bytes) }
     func end(trailers: HeaderFields?) {

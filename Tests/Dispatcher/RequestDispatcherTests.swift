@@ -89,6 +89,22 @@ struct RequestDispatcherTests {
         try await bench.end()
     }
 
+    @Test("a request that a pod has when the gateway ends is interrupted, not cancelled by its client")
+    func gatewayEnds() async throws {
+        let bench = try await Bench(script: [.silence])
+        bench.sample()
+        let sink = try await bench.submit()
+        try await bench.transport.sent(1)
+        sink.cut()
+        let outcome = try await bench.journal.outcome()
+        #expect(outcome.state == .interrupted)
+        #expect(outcome.reason == .gatewayEnded)
+        #expect(outcome.status == nil)
+        #expect(bench.transport.cancelled == 1)
+        #expect(await bench.dispatcher.load == (0, 0))
+        try await bench.end()
+    }
+
     @Test("a busy answer is not passed on: the request goes again when the pod has room")
     func busy() async throws {
         let bench = try await Bench(script: [.answer(503, "busy"), .answer(200, "hello")])

@@ -310,6 +310,42 @@ struct ServerTests {
         parts.remove()
     }
 
+    @Test("At the end of a drain uploads are answered, and what pods have ends as the gateway's end")
+    func drainEnds() async throws {
+        let lines = Watched<[String]>([])
+        var parts = try IngressParts()
+        parts.configuration.drainTimeout = .milliseconds(20)
+        parts.configuration.sendingAfterDrain = .milliseconds(20)
+        parts.logger = Logger(label: "test") { _ in LineHandler(lines: lines) }
+        try await withServer(parts) { server, port in
+            let upload = try await RawClient(port)
+            try await upload.send("PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\nExpect: 100-continue\r\n\r\n")
+            _ = await upload.text(through: "\r\n\r\n")
+            let stream = try await RawClient(port)
+            try await stream.send("GET /b HTTP/1.1\r\nHost: a\r\n\r\n")
+            let streaming = await parts.intake.next()
+            streaming.begin(200, [], .chunked)
+            streaming.body("event")
+            _ = await stream.text(through: "event\r\n")
+            let untouched = try await RawClient(port)
+            try await untouched.send("GET /c HTTP/1.1\r\nHost: a\r\n\r\n")
+            let calling = await parts.intake.next()
+
+            await server.drain()
+            let answer = await upload.answer()
+            #expect(answer.status == 503)
+            #expect(answer.field("neutrino-reason") == "draining")
+            #expect(answer.field("retry-after") == "1")
+            #expect(answer.field("connection") == "close")
+            #expect(parts.journal.rejections.now.map(\.reason) == [.draining])
+            #expect(streaming.events.now == [.gatewayEnded])
+            #expect(calling.events.now == [.gatewayEnded])
+            #expect(await stream.rest() == "")
+            #expect(lines.now.contains { $0.contains("answers were cut") && $0.contains("count=2") })
+        }
+        #expect(parts.budget.used == 0)
+    }
+
     @Test("run() fails where the listener is closed under it")
     func listenerLost() async throws {
         let parts = try IngressParts()

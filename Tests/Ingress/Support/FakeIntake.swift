@@ -40,6 +40,7 @@ final class FakeCall: AnswerSource, Sendable {
         case writable(Bool)
         case delivered
         case left
+        case gatewayEnded
     }
 
     let request: QueuedRequest
@@ -52,6 +53,7 @@ final class FakeCall: AnswerSource, Sendable {
     func setWritable(_ writable: Bool) { record(.writable(writable)) }
     func delivered() { record(.delivered) }
     func clientLeft() { record(.left) }
+    func gatewayEnds() { record(.gatewayEnded) }
 
     private func record(_ event: Event) {
         request.eventLoop.preconditionInEventLoop()
