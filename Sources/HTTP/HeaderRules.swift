@@ -13,6 +13,7 @@ package enum HeaderRules {
     ///   it knows, and passes on what its client wrote in such a spelling.
     /// - `Via` gets a member (RFC 9110 §7.6.3).
     /// - `traceparent` stays where it is valid (W3C Trace Context); else it is begun, and `tracestate` goes.
+    /// - `Max-Forwards` of OPTIONS and TRACE is counted down.
     ///
     /// - Parameter beginsTrace: False where a tracer begins it.
     package static func forwarded(
@@ -56,10 +57,29 @@ package enum HeaderRules {
                 }
             }
         }
+        if let hops = maxForwards(head), hops > 0 {
+            fields.removeAll(named: "max-forwards")
+            fields.append("Max-Forwards") { $0.writeString("\(hops - 1)") }
+        }
         if !keepsTrace, beginsTrace {
             fields.append("traceparent") { TraceParent.begin(into: &$0, generator: &generator) }
         }
         return fields
+    }
+
+    /// How often an OPTIONS or TRACE request may still be forwarded (RFC 9110 §7.6.2): at 0 whoever has it answers. nil where it does not
+    /// say so in a number, and for other methods.
+    package static func maxForwards(_ head: RequestHead) -> Int? {
+        guard head.method == .options || head.method == .trace else { return nil }
+        var hops: Int?
+        head.fields.forEach { name, value in
+            guard hops == nil, name.equalsIgnoringCase("max-forwards"), !value.isEmpty,
+                value.allSatisfy({ $0 &- UInt8(ascii: "0") < 10 })
+            else { return }
+            // What is too long to be read is more than any request needs.
+            hops = Int(decimalDigits: value) ?? 255
+        }
+        return hops
     }
 
     /// Removes from a pod's answer what is hop-by-hop. The rest is the pod's own and stays as it is, its `Content-Length` among it.

@@ -13,6 +13,7 @@ extension ClientExchange {
         guard let head, let connection else { return }
         let table = connection.loop.routes
         if let path = ReservedPath(head.target), answer(path, head, table) { return }
+        if HeaderRules.maxForwards(head) == 0 { return answerLast(head) }
         let route = table.route(for: head.target, head.method)
         self.route = route
         if shared.phase == .refusing {
@@ -38,6 +39,16 @@ extension ClientExchange {
             connection.write(ByteBuffer(staticString: MessageWriter.continueBytes))
             connection.flush()
         }
+    }
+
+    /// Answers a request that may not be forwarded any further (RFC 9110 §7.6.2).
+    private func answerLast(_ head: RequestHead) {
+        guard head.method == .options else {
+            return refuse(ProblemAnswer(501, "not_implemented", "this gateway does not answer TRACE itself"))
+        }
+        var answer = OwnAnswer(200, json: "{}\n")
+        answer.allow = RequestMethod.allCases.map(\.rawValue).joined(separator: ", ")
+        respond(answer)
     }
 
     private var tooLarge: String {

@@ -20,10 +20,11 @@ import Testing
     private static func forward(
         _ pairs: [(String, String)],
         from peer: ForwardingPeer = client,
-        version: HTTPVersion = .http11
+        version: HTTPVersion = .http11,
+        method: RequestMethod = .post
     ) -> [String] {
         let head = RequestHead(
-            method: .post,
+            method: method,
             target: ByteBuffer(string: "/"),
             version: version,
             fields: HeaderFields(pairs)
@@ -142,6 +143,18 @@ import Testing
                 "X-Forwarded-Host: a",
             ]
         )
+    }
+
+    @Test("Max-Forwards counts down where it means something")
+    func maxForwards() {
+        func forwarded(_ value: String, _ method: RequestMethod) -> [String] {
+            Self.forward([("max-forwards", value)], method: method).filter { $0.lowercased().hasPrefix("max-") }
+        }
+        #expect(forwarded("3", .options) == ["Max-Forwards: 2"])
+        #expect(forwarded("1", .trace) == ["Max-Forwards: 0"])
+        #expect(forwarded("3", .get) == ["max-forwards: 3"])
+        #expect(forwarded("x", .trace) == ["max-forwards: x"])
+        #expect(forwarded(String(repeating: "9", count: 30), .options) == ["Max-Forwards: 254"])
     }
 
     @Test("A valid trace goes on; with any other a new one begins")

@@ -175,6 +175,22 @@ struct RefusalTests {
         }
     }
 
+    @Test("What may not be forwarded any further is answered here", arguments: [("OPTIONS", 200), ("TRACE", 501)])
+    func maxForwards(_ method: String, _ status: Int) async throws {
+        let parts = try IngressParts(intake: FakeIntake { $0.answer(299) })
+        try await withServer(parts) { _, port in
+            let client = try await RawClient(port)
+            try await client.send("\(method) /a HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n")
+            let answer = await client.answer()
+            #expect(answer.status == status)
+            if status == 200 { #expect(answer.field("allow")?.contains("OPTIONS") == true) }
+            try await client.send("\(method) /a HTTP/1.1\r\nHost: a\r\nMax-Forwards: 1\r\n\r\n")
+            #expect(await client.answer().status == 299)
+            let call = await parts.intake.next()
+            #expect(call.request.fields.first("max-forwards") == "0")
+        }
+    }
+
     @Test("A route may claim /admin")
     func claimedAdmin() async throws {
         let parts = try IngressParts(intake: FakeIntake { $0.answer(299) })
