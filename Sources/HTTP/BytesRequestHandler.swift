@@ -56,6 +56,8 @@ final class BytesRequestHandler: ChannelDuplexHandler, RequestFlowSource {
         context.fireChannelInactive()
     }
 
+    var holdsBytes: Bool { parser.heldBytes > 0 }
+
     func flowResumed() {
         guard !isDelivering, let context else { return }
         deliver(context)

@@ -67,6 +67,10 @@ package final class RequestFlow {
 
     init() {}
 
+    /// Whether bytes wait that were not delivered: between two requests, the beginning of the next. With `.nio` only those that came
+    /// while it was paused are known.
+    package var holdsBytes: Bool { source?.holdsBytes ?? false }
+
     /// From now on no part is delivered. The usual place is the handling of ``RequestPart/end(trailers:)``: then the next request is
     /// not even decoded.
     package func pause() { isPaused = true }
@@ -82,5 +86,6 @@ package final class RequestFlow {
 
 /// The handler that delivers parts.
 protocol RequestFlowSource: AnyObject {
+    var holdsBytes: Bool { get }
     func flowResumed()
 }

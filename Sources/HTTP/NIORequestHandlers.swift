@@ -10,7 +10,7 @@ final class NIORequestGate: ChannelDuplexHandler {
     typealias OutboundOut = ByteBuffer
 
     private let flow: RequestFlow
-    private var held = ByteBuffer()
+    private(set) var held = ByteBuffer()
     /// The input ended behind what is held.
     private var heldEnd: ChannelEvent?
     private var readIsHeld = false
@@ -153,6 +153,8 @@ final class NIORequestAdapter: ChannelInboundHandler, RequestFlowSource {
             context.fireUserInboundEventTriggered(event)
         }
     }
+
+    var holdsBytes: Bool { !held.isEmpty || gate.held.readableBytes > 0 }
 
     func flowResumed() {
         guard !isDelivering, let context else { return }

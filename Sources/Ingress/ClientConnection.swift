@@ -112,11 +112,16 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
         guard state == .open, !isResuming else { return }
         if let exchange {
             if exchange.awaitsBody, flow?.isPaused == false { wait(.body, loop.shared.timeouts.body) }
-        } else if !sawPart, deadline != .head || !sawBytes {
-            // Bytes came and no head: it began, and has its time from now on; later bytes do not extend it.
-            sawBytes = true
-            wait(.head, loop.shared.timeouts.header)
+        } else if !sawPart || flow?.holdsBytes == true {
+            headBegan()
         }
+    }
+
+    /// Bytes came and no head: it began, and has its time from now on; later bytes do not extend it.
+    private func headBegan() {
+        guard deadline != .head || !sawBytes else { return }
+        sawBytes = true
+        wait(.head, loop.shared.timeouts.header)
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -223,6 +228,8 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
         loop.exchangeEnded()
         becomeIdle(waiting: .idle, loop.shared.timeouts.keepAlive)
         resumeRequests()
+        // The next one may have begun to come while this one was answered.
+        if exchange == nil, state == .open, flow?.holdsBytes == true { headBegan() }
     }
 
     /// A request that was answered before its end has ended.

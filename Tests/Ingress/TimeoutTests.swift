@@ -97,6 +97,31 @@ struct TimeoutTests {
         #expect(try connection.received() == "")
     }
 
+    @Test("A head that began behind another request has its own time too, once that is answered")
+    func pipelinedHead() throws {
+        let connection = try connection()
+        defer { connection.close() }
+        try connection.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HT")
+        let call = try #require(connection.parts.intake.taken())
+        connection.advance(.seconds(60))
+        call.answer(200, [], "x")
+        #expect(try connection.received().hasSuffix("x"))
+        connection.advance(.seconds(9))
+        #expect(try connection.received() == "")
+        connection.advance(.seconds(1))
+        #expect(try connection.received().hasPrefix("HTTP/1.1 408 "))
+    }
+
+    @Test("Also behind one that was answered while it was read")
+    func pipelinedHeadAtOnce() throws {
+        let connection = try connection()
+        defer { connection.close() }
+        try connection.send("GET /health HTTP/1.1\r\nHost: a\r\n\r\nGET /b HT")
+        #expect(try connection.received().hasPrefix("HTTP/1.1 200 "))
+        connection.advance(.seconds(10))
+        #expect(try connection.received().hasPrefix("HTTP/1.1 408 "))
+    }
+
     @Test("Where connections are not kept, answers say so", arguments: [true, false])
     func noKeepAlive(_ isOwn: Bool) throws {
         let connection = try connection { $0.configuration.clientKeepAlive = .zero }
