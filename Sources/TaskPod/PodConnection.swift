@@ -137,7 +137,10 @@ final class PodConnection: ChannelInboundHandler {
         try? context?.channel.syncOptions?.setOption(.autoRead, value: isReading)
     }
 
-    /// A whole answer, in one write.
+    /// Whether an answer of that status has a body at all (RFC 9112 §6.3).
+    private static func hasBody(_ status: Int) -> Bool { status >= 200 && status != 204 && status != 304 }
+
+    /// A whole answer, in one write; without its body where the status allows none.
     func answer(
         status: Int,
         type: StaticString = "application/json",
@@ -148,7 +151,8 @@ final class PodConnection: ChannelInboundHandler {
         if awaitsContinue { keepsConnection = false }
         var buffer = ByteBuffer()
         buffer.reserveCapacity(256 + body.readableBytes)
-        let framing = BodyFraming.length(body.readableBytes)
+        let hasBody = Self.hasBody(status)
+        let framing = hasBody ? BodyFraming.length(body.readableBytes) : .none
         AnswerHead.write(
             status: status,
             framing: framing,
@@ -157,12 +161,14 @@ final class PodConnection: ChannelInboundHandler {
             capacity,
             into: &buffer
         ) {
-            $0.writeStaticString("Content-Type: ")
-            $0.writeStaticString(type)
-            $0.writeStaticString("\r\n")
+            if hasBody {
+                $0.writeStaticString("Content-Type: ")
+                $0.writeStaticString(type)
+                $0.writeStaticString("\r\n")
+            }
             fields(&$0)
         }
-        if head?.method != .head { buffer.writeImmutableBuffer(body) }
+        if hasBody, head?.method != .head { buffer.writeImmutableBuffer(body) }
         write(raw: buffer)
         flush()
         ended()
@@ -184,7 +190,7 @@ final class PodConnection: ChannelInboundHandler {
     ) {
         let framing: BodyFraming
         switch asked {
-        case _ where status < 200 || status == 204 || status == 304: framing = .none
+        case _ where !Self.hasBody(status): framing = .none
         case .none, .length: framing = asked
         case .chunked where head?.version == .http10, .untilClose where head?.version == .http10:
             framing = .untilClose

@@ -176,6 +176,17 @@ struct SimulatedPodTests {
         }
     }
 
+    @Test("statuses that have no body have neither one nor its length", arguments: [204, 304])
+    func bodiless(_ status: Int) async throws {
+        try await withPod { server, group in
+            let request = "GET /x?status=\(status) HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+            let text = try await Self.exchange(request, port: server.port, group)
+            #expect(text.hasPrefix("HTTP/1.1 \(status) "))
+            #expect(text.hasSuffix("\r\n\r\n"))
+            #expect(!text.lowercased().contains("content-"))
+        }
+    }
+
     @Test("a large answer streams with its bytes in order, however slowly it is read", arguments: [false, true])
     func largeAnswer(_ isChunked: Bool) async throws {
         try await withPod { server, _ in
