@@ -27,6 +27,11 @@ final class PodConnection: ChannelInboundHandler {
     private var awaitsContinue = false
     private var keepsConnection = true
     private var answer = Answer.none
+    /// Nothing more is read from the client: its body has nowhere to go.
+    private var isHeld = false
+    private var patience: ClientPatience?
+    /// Whether ``patience`` is with the rest of a head.
+    private var awaitsHead = false
 
     private enum Answer {
         case none
@@ -51,7 +56,11 @@ final class PodConnection: ChannelInboundHandler {
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
 
-    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+        patience?.end()
+        patience = nil
+    }
 
     // MARK: From the client
 
@@ -80,7 +89,13 @@ final class PodConnection: ChannelInboundHandler {
         }
     }
 
+    func channelReadComplete(context: ChannelHandlerContext) {
+        watchClient()
+        context.fireChannelReadComplete()
+    }
+
     func channelInactive(context: ChannelHandlerContext) {
+        patience?.end()
         leave()
         context.fireChannelInactive()
     }
@@ -103,6 +118,7 @@ final class PodConnection: ChannelInboundHandler {
 
     private func begin(_ head: RequestHead, _ framing: BodyFraming) {
         self.head = head
+        awaitsHead = false
         requestHasEnded = false
         answer = .none
         awaitsContinue = framing != .none && head.expectsContinue
@@ -119,6 +135,37 @@ final class PodConnection: ChannelInboundHandler {
 
     private func close() { context?.close(promise: nil) }
 
+    // MARK: The client's time
+
+    /// Counts the time for what the client has begun to send and not ended.
+    private func watchClient() {
+        if head != nil {
+            if requestHasEnded || isHeld { patience?.stop() } else { wait(pod.configuration.bodyTimeout) }
+        } else if !flow.holdsBytes {
+            patience?.stop()
+        } else if !awaitsHead {
+            // It has its time from its first bytes on, however many come later.
+            awaitsHead = true
+            wait(pod.configuration.headTimeout)
+        }
+    }
+
+    private func wait(_ time: TimeAmount) {
+        if patience == nil {
+            patience = ClientPatience(eventLoop: eventLoop) { [weak self] in self?.timeIsOver() }
+        }
+        patience?.wait(time)
+    }
+
+    private func timeIsOver() {
+        keepsConnection = false
+        // Without a head, what `answer` says is of the request before.
+        let isUnanswered = if case .none = answer { true } else { head == nil }
+        leave()
+        if isUnanswered { refuse(status: 408, "the rest of the request did not come in time") }
+        close()
+    }
+
     // MARK: Answers
 
     /// Tells the client to send the body it holds back.
@@ -134,6 +181,8 @@ final class PodConnection: ChannelInboundHandler {
 
     /// Reads from the client or not.
     func setReading(_ isReading: Bool) {
+        isHeld = !isReading
+        if !requestHasEnded { watchClient() }
         try? context?.channel.syncOptions?.setOption(.autoRead, value: isReading)
     }
 

@@ -41,6 +41,10 @@ package struct TaskPodConfiguration: Sendable {
     package var rememberedRequests = 100_000
     package var codec = MessageCodec.bytes
     package var limits = MessageLimits()
+    /// For the rest of a head, from its first bytes on.
+    package var headTimeout = TimeAmount.seconds(10)
+    /// Between two reads of a body. A sidecar's task has its slot from its head on: a client that stalls must not keep it.
+    package var bodyTimeout = TimeAmount.seconds(30)
 
     package init() {}
 }

@@ -71,9 +71,15 @@ package final class TaskPodServer: Sendable {
         _ upstream: UpstreamServer?,
         _ group: any EventLoopGroup
     ) -> ServerBootstrap {
+        // What is set on the listener is inherited by what it accepts (tcp(7)). Keep-alive probes find a client whose machine is gone, which
+        // would hold the slot of its task.
         ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelOption(.socketOption(.so_keepalive), value: 1)
+            .serverChannelOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: 60)
+            .serverChannelOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: 10)
+            .serverChannelOption(.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: 6)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 128 * 1024, high: 512 * 1024))
             .childChannelInitializer { channel in

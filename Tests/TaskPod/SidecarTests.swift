@@ -219,6 +219,30 @@ struct SidecarTests {
         await scripted.close()
     }
 
+    @Test("an upload that stalls gives its slot back")
+    func stalledUpload() async throws {
+        try await withPod { behind, _ in
+            let configuration = sidecar(behind.port) { configuration, _ in
+                configuration.bodyTimeout = .milliseconds(50)
+                configuration.headTimeout = .milliseconds(50)
+            }
+            try await withSidecar(configuration) { server, group in
+                let client = try await TestClient(port: server.port, group: group)
+                client.send(.post, "/a", [("Content-Length", "10"), ("Neutrino-Resources", "cpus=1, gpus=1")])
+                let answer = try await client.answer()
+                #expect(answer.status == 408)
+                #expect(!answer.keepAlive)
+                #expect(try await eventually { server.free == server.configuration.total })
+                #expect(server.statistics().cancelled == 1)
+                await client.close()
+                let head = try await RawExchange.run("GET /a HT", port: server.port, group: group)
+                #expect(head.hasPrefix("HTTP/1.1 408 "))
+                // Whoever is only waited for has all the time there is.
+                #expect(try await request(server, .get, "/a?ms=150").status == 200)
+            }
+        }
+    }
+
     @Test("field bytes that are not UTF-8 pass as they came")
     func fieldBytes() async throws {
         var bytes = ByteBuffer(string: "HTTP/1.1 200 OK\r\nX-Name: caf")
