@@ -43,14 +43,19 @@ final class ConnectionGate: Sendable {
 }
 
 /// On the listening channel: an `accept` that fails for want of descriptors or memory is tried again a little later. Without the pause the
-/// event loop would spin, since the connection that cannot be accepted stays there.
-final class AcceptFailures: ChannelInboundHandler, Sendable {
+/// event loop would spin, since the connection that cannot be accepted stays there. A shortage is logged when it begins and when it is
+/// over. Used on the listening channel's event loop only.
+final class AcceptFailures: ChannelInboundHandler {
     typealias InboundIn = any Channel
 
     static let pause = TimeAmount.milliseconds(100)
+    /// Without a failure for so long, the shortage is over.
+    static let calm = TimeAmount.seconds(1)
 
     private let gate: ConnectionGate
     private let logger: Logger
+    private var isShort = false
+    private var pauses = 0
 
     init(gate: ConnectionGate, logger: Logger) {
         self.gate = gate
@@ -65,11 +70,23 @@ final class AcceptFailures: ChannelInboundHandler, Sendable {
         let channel = context.channel
         // Several may fail in one turn: only the first finds it reading.
         guard let options = channel.syncOptions, (try? options.getOption(.autoRead)) == true else { return }
-        logger.warning("connections cannot be accepted for the moment", metadata: ["error": "\(error)"])
+        if !isShort {
+            isShort = true
+            logger.warning("connections cannot be accepted for the moment", metadata: ["error": "\(error)"])
+        }
         try? options.setOption(.autoRead, value: false)
         gate.makeRoom()
-        context.eventLoop.assumeIsolated().scheduleTask(in: Self.pause) {
+        pauses += 1
+        let pause = pauses
+        let loop = context.eventLoop.assumeIsolated()
+        loop.scheduleTask(in: Self.pause) {
             try? options.setOption(.autoRead, value: true)
+        }
+        loop.scheduleTask(in: Self.pause + Self.calm) { [self] in
+            guard pauses == pause else { return }
+            isShort = false
+            logger.notice("connections can be accepted again", metadata: ["pauses": "\(pauses)"])
+            pauses = 0
         }
     }
 
