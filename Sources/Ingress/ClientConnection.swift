@@ -16,11 +16,14 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
     typealias InboundIn = RequestPart
     typealias OutboundOut = ByteBuffer
 
-    private enum State {
+    private enum State: Equatable {
         case open
         /// The last answer is written, our side is closed, and what still comes is thrown away: closing at once would make the
         /// kernel send a reset, which can overtake the answer (RFC 9112 §9.6).
-        case lingering
+        ///
+        /// `untilEnd`: of the request that was answered; nothing else is expected then. What comes behind a whole request is of no length
+        /// that anyone knows.
+        case lingering(untilEnd: Bool)
         case closed
     }
 
@@ -96,7 +99,7 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         sawPart = true
         guard state == .open else {
-            if state == .lingering, case .end = unwrapInboundIn(data) { close() }
+            if state == .lingering(untilEnd: true), case .end = unwrapInboundIn(data) { close() }
             return
         }
         switch unwrapInboundIn(data) {
@@ -213,7 +216,8 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
     func answered(_ exchange: ClientExchange) {
         guard exchange === self.exchange, state == .open else { return }
         if exchange.closes {
-            if exchange.isWhole { close() } else { drainAndClose() }
+            if exchange.isWhole { forgetExchange() }
+            drainAndClose(untilEnd: !exchange.isWhole)
         } else if exchange.isWhole {
             next()
         } else {
@@ -223,13 +227,17 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
 
     /// The request before is done with: takes the next.
     private func next() {
-        exchange?.connection = nil
-        exchange = nil
-        loop.exchangeEnded()
+        forgetExchange()
         becomeIdle(waiting: .idle, loop.shared.timeouts.keepAlive)
         resumeRequests()
         // The next one may have begun to come while this one was answered.
         if exchange == nil, state == .open, flow?.holdsBytes == true { headBegan() }
+    }
+
+    private func forgetExchange() {
+        exchange?.connection = nil
+        exchange = nil
+        loop.exchangeEnded()
     }
 
     /// A request that was answered before its end has ended.
@@ -312,9 +320,9 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
         close()
     }
 
-    private func drainAndClose() {
+    private func drainAndClose(untilEnd: Bool) {
         guard let context else { return }
-        state = .lingering
+        state = .lingering(untilEnd: untilEnd)
         context.close(mode: .output, promise: nil)
         wait(.linger, loop.shared.timeouts.linger)
         resumeRequests()

@@ -156,6 +156,8 @@ package final class IngressServer: Service {
     package func closeConnections() async {
         var cut = 0
         for loop in loops { cut += (try? await loop.eventLoop.submit { loop.closeAll() }.get()) ?? 0 }
+        // A channel tells its end a turn of its loop after it was closed.
+        for loop in loops { try? await loop.eventLoop.submit {}.get() }
         guard cut > 0 else { return }
         shared.logger.warning("answers were cut, since the gateway ends", metadata: ["count": "\(cut)"])
     }

@@ -133,6 +133,21 @@ struct ServerTests {
         }
     }
 
+    @Test("What a client sends behind its last request does not reset the answer to that")
+    func behindTheLast() async throws {
+        let parts = try IngressParts(intake: FakeIntake { $0.answer(200, [], "x") })
+        try await withServer(parts) { _, port in
+            let client = try await RawClient(port)
+            try await client.send("GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            #expect(await client.answer().body == "x")
+            #expect(await client.rest() == "")
+            // What comes to a closed socket the kernel answers with a reset, and the next write fails.
+            for _ in 0..<20 { try await client.send(bytes: 100_000) }
+            #expect(await client.rest() == "")
+            #expect(parts.intake.requests.now.count == 1)
+        }
+    }
+
     @Test("Over the bound the longest idle connection makes room, and where none is idle the new one is told")
     func connectionBound() async throws {
         var parts = try IngressParts()
@@ -269,6 +284,8 @@ struct ServerTests {
             let still = await taken.answer()
             #expect(still.body == "still")
             #expect(still.field("connection") == "close")
+            // Its connection lingers, which nobody waits for.
+            #expect(await taken.rest() == "")
 
             server.refuseRequests()
             let refused = try await RawClient(port)
