@@ -52,7 +52,7 @@ struct FieldLines {
                 guard index + 1 < count else { return stop(count, limits) }
                 guard bytes[index + 1] == UInt8(ascii: "\n") else { return .refused(MessageError("a CR without a LF")) }
                 next = index + 2
-                return next <= limits.headBytes ? .complete : .refused(.headTooLarge)
+                return next <= limits.headBytes ? .complete : .refused(.headTooLarge(limits))
             }
             let nameLength = index - next
             index += 1
@@ -68,7 +68,7 @@ struct FieldLines {
             }
             var valueEnd = index
             while valueEnd > valueStart, bytes[valueEnd - 1] == 0x20 || bytes[valueEnd - 1] == 0x09 { valueEnd -= 1 }
-            guard lines.count < limits.fieldLines else { return .refused(.headTooLarge) }
+            guard lines.count < limits.fieldLines else { return .refused(.headTooLarge(limits)) }
             lines.append(
                 HeaderFields.Line(
                     nameStart: next - start,
@@ -102,11 +102,17 @@ struct FieldLines {
 
     private mutating func stop(_ count: Int, _ limits: MessageLimits) -> Outcome {
         searched = count
-        return count <= limits.headBytes ? .incomplete : .refused(.headTooLarge)
+        return count <= limits.headBytes ? .incomplete : .refused(.headTooLarge(limits))
     }
 }
 
 extension MessageError {
-    static let headTooLarge = MessageError(status: 431, "the head is too large")
+    static func headTooLarge(_ limits: MessageLimits) -> MessageError {
+        MessageError(
+            status: 431,
+            "the head is larger than \(limits.headBytes) bytes, or has more than \(limits.fieldLines) fields"
+        )
+    }
+
     static let controlInField = MessageError("a control character in a field")
 }

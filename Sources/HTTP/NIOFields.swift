@@ -42,7 +42,7 @@ extension HeaderFields {
             )
         }
         guard headBytes + block.readableBytes <= limits.headBytes, lines.count <= limits.fieldLines else {
-            throw .headTooLarge
+            throw .headTooLarge(limits)
         }
         self.init(adopting: block, lines: lines)
     }

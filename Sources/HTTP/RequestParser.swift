@@ -78,9 +78,9 @@ struct RequestParser {
             guard let end = bytes.firstIndex(of: UInt8(ascii: "\n"), from: searched) else {
                 guard ByteClass.table[Int(bytes[0])] & ByteClass.token != 0 else { return .refused(.noRequest) }
                 searched = bytes.count
-                return bytes.count <= limits.headBytes ? .incomplete : .refused(.headTooLarge)
+                return bytes.count <= limits.headBytes ? .incomplete : .refused(.headTooLarge(limits))
             }
-            guard end < limits.headBytes else { return .refused(.headTooLarge) }
+            guard end < limits.headBytes else { return .refused(.headTooLarge(limits)) }
             return line.read(UnsafeRawBufferPointer(rebasing: bytes[...end]))
         }
         switch outcome {

@@ -78,9 +78,9 @@ struct ResponseParser {
             guard let end = bytes.firstIndex(of: UInt8(ascii: "\n"), from: searched) else {
                 searched = bytes.count
                 guard StatusLine.mayBegin(bytes) else { return .refused(.noRequest) }
-                return bytes.count <= limits.headBytes ? .incomplete : .refused(.headTooLarge)
+                return bytes.count <= limits.headBytes ? .incomplete : .refused(.headTooLarge(limits))
             }
-            guard end < limits.headBytes else { return .refused(.headTooLarge) }
+            guard end < limits.headBytes else { return .refused(.headTooLarge(limits)) }
             return line.read(UnsafeRawBufferPointer(rebasing: bytes[...end]))
         }
         switch outcome {

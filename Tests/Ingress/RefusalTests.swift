@@ -122,10 +122,10 @@ struct RefusalTests {
     @Test("A head over its bound is refused")
     func largeHead() async throws {
         let field = "X: " + String(repeating: "x", count: 66_000)
-        try await refuses("GET / HTTP/1.1\r\nHost: a\r\n\(field)\r\n\r\n", 431)
+        try await refuses("GET / HTTP/1.1\r\nHost: a\r\n\(field)\r\n\r\n", 431, "larger than 65536 bytes")
     }
 
-    private func refuses(_ text: String, _ status: Int) async throws {
+    private func refuses(_ text: String, _ status: Int, _ detail: String = "") async throws {
         let parts = try IngressParts()
         try await withServer(parts) { _, port in
             let client = try await RawClient(port)
@@ -134,6 +134,7 @@ struct RefusalTests {
             #expect(answer.status == status)
             #expect(answer.field("content-type") == "application/problem+json")
             #expect(answer.field("connection") == "close")
+            #expect(detail.isEmpty || answer.body.contains(detail))
             #expect(await client.rest() == "")
             #expect(parts.intake.requests.now.isEmpty)
         }
