@@ -31,7 +31,7 @@ package enum OutgoingRequestPart: Sendable {
 
 /// Why a message was refused.
 package struct MessageError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// The status that a client gets for it: 400, 413, 431, 501 or 505.
+    /// The status that a client gets for it: 400, 431, 501 or 505.
     package var status: Int
     package var description: String
 

@@ -1,4 +1,5 @@
 import Core
+import HTTP
 import NIOCore
 
 /// A whole answer that the gateway makes itself.
@@ -36,7 +37,7 @@ struct OwnAnswer {
         buffer.writeStaticString("HTTP/1.1 ")
         buffer.writeDecimal(status)
         buffer.writeStaticString(" ")
-        buffer.writeString(ProblemAnswer.phrase(of: status))
+        buffer.writeString(ReasonPhrase.of(status))
         buffer.writeStaticString("\r\nContent-Type: ")
         buffer.writeStaticString(contentType)
         buffer.writeStaticString("\r\nContent-Length: ")

@@ -44,7 +44,6 @@ struct ProblemAnswer: Equatable {
     init(_ error: MessageError) {
         let reason =
             switch error.status {
-            case 413: EndReason.bodyTooLarge.rawValue
             case 431: "head_too_large"
             case 501: "not_implemented"
             case 505: "version_not_supported"
@@ -73,18 +72,13 @@ struct ProblemAnswer: Equatable {
         }
     }
 
-    /// The phrase of a status that the gateway itself sends.
-    static func phrase(of status: Int) -> String {
-        status == 499 ? "Client Closed Request" : ReasonPhrase.of(status)
-    }
-
     /// The document.
     var json: String {
         var writer = JSONText()
         writer.raw("{")
         writer.member("type", "urn:neutrino-gateway:problem:\(reason)")
         writer.raw(",")
-        writer.member("title", Self.phrase(of: status))
+        writer.member("title", ReasonPhrase.of(status))
         writer.raw(",\"status\":\(status),")
         writer.member("detail", detail)
         writer.raw(",")

@@ -70,9 +70,6 @@ final class PodState: Sendable {
 
     var free: ResourceVector { ledger.withLockedValue { $0.free } }
 
-    /// Largest need that a task may have.
-    var largest: ResourceVector { ledger.withLockedValue { $0.largest } }
-
     func setReady(_ isReady: Bool) { ledger.withLockedValue { $0.isReady = isReady } }
 
     var isReady: Bool { ledger.withLockedValue { $0.isReady } }

@@ -3,7 +3,8 @@ import Core
 import Ingress
 import Logging
 
-/// What to do about a configuration that was read again: decided from the old one and the new one alone.
+/// What to do about a configuration that was read again: decided from the old one and the new one alone. The routes are made anew in any
+/// case, since the document may have changed.
 struct ReloadPlan: Equatable {
     /// The new level.
     var logLevel: Logger.Level?
@@ -11,8 +12,6 @@ struct ReloadPlan: Equatable {
     var backends: [PodDescription]?
     /// The new tokens of operators and scrapers.
     var tokens: AdminTokens?
-    /// The routes are to be made anew: a rule, a default or the document's path changed. The document itself is always read.
-    var changesRoutes = false
     /// Keys whose new values need a restart, in the table's order.
     var needsRestart: [String] = []
 }
@@ -27,11 +26,10 @@ extension ReloadPlan {
             case "static_backends": backends = new.settings.staticBackends
             // Compared below, whichever of their keys they come from.
             case _ where definition.key.contains("_token"): break
-            default: changesRoutes = true
+            // Of routes, which are always made anew.
+            default: break
             }
         }
         if old.settings.tokens != new.settings.tokens { tokens = new.settings.tokens }
-        // A value may stay the same and come from elsewhere: the routes say where theirs come from.
-        if old.routes != new.routes || old.routeDefaults != new.routeDefaults { changesRoutes = true }
     }
 }
