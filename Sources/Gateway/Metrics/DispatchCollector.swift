@@ -1,5 +1,6 @@
 import Core
 import Dispatcher
+import Ingress
 import NIOCore
 import Telemetry
 
@@ -7,9 +8,12 @@ import Telemetry
 struct DispatchCollector: MetricsCollector {
     let dispatcher: RequestDispatcher
     let maxQueueDepth: Int
+    /// Knows of a drain from its beginning.
+    let health: HealthState
 
     func collect() async -> [MetricFamily] {
-        let (queue, pods) = await dispatcher.snapshots()
+        var (queue, pods) = await dispatcher.snapshots()
+        queue.isDraining = health.report.draining
         return Self.queue(queue, limit: maxQueueDepth) + [Self.demand(queue, pods)] + PodFigures.families(pods)
     }
 

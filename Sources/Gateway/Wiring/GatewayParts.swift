@@ -141,7 +141,7 @@ struct GatewayParts: Sendable {
         )
         metrics.add(
             RequestCollector(meter: queue.meter),
-            DispatchCollector(dispatcher: dispatcher, maxQueueDepth: settings.maxQueueDepth),
+            DispatchCollector(dispatcher: dispatcher, maxQueueDepth: settings.maxQueueDepth, health: health),
             StorageCollector(queue: queue),
             GatewayCollector(ingress: ingress, eventLoops: Array(group.makeIterator()).count),
             SpanCollector(buffer: spans),
