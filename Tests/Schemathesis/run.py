@@ -118,7 +118,7 @@ def run(options: argparse.Namespace) -> tuple[int, str]:
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--binary", type=Path, default=REPOSITORY / ".build/debug/neutrino-gateway")
+    parser.add_argument("--binary", type=lambda path: Path(path).resolve(), default=REPOSITORY / ".build/debug/neutrino-gateway")
     parser.add_argument("--python", default=sys.executable, help="one that has schemathesis")
     parser.add_argument("--examples", type=int, default=30, help="cases of each call, at most")
     parser.add_argument("--seed", type=int, default=1, help="the same cases each time")
