@@ -14,10 +14,13 @@ BENCH_PACKAGES := wrk haproxy nginx-light sqlite3
 # Of what was built for debugging.
 BROWSER_TESTS := NEUTRINO_BIN=$(CURDIR)/.build/debug .venv/bin/python -m unittest discover --start-directory Tests/Browser
 
+# Manifests, images, unit and package, against their schemas and the program.
+DEPLOY_TESTS := NEUTRINO_BIN=$(CURDIR)/.build/debug .venv/bin/python -m unittest discover --start-directory Tests/Deploy
+
 # The admin API, driven from its document.
 DOCUMENT_TESTS := .venv/bin/python Tests/Schemathesis/run.py --binary .build/debug/neutrino-gateway
 
-.PHONY: help setup setup-test setup-bench run build release test test-browser lint format bench verify clean
+.PHONY: help setup setup-test setup-bench run build release test test-browser test-deploy manifests lint format bench verify clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -29,6 +32,7 @@ setup-test: setup
 	@./Scripts/install-packages $(TEST_PACKAGES)
 	@./Scripts/install-python Tests/Browser/requirements.txt
 	@./Scripts/install-python Tests/Schemathesis/requirements.txt
+	@./Scripts/install-python Tests/Deploy/requirements.txt
 
 setup-bench: setup-test
 	@./Scripts/install-packages $(BENCH_PACKAGES)
@@ -48,10 +52,18 @@ test: setup-test ## Run the tests; ARGS="--filter Admin" runs some.
 	./Scripts/run-tests $(ARGS)
 	$(if $(ARGS),,$(DOCUMENT_TESTS))
 	$(if $(ARGS),,$(BROWSER_TESTS))
+	$(if $(ARGS),,$(DEPLOY_TESTS))
+
+test-deploy: setup-test ## Run the tests of what is in deploy/.
+	swift build --product neutrino-gateway
+	$(DEPLOY_TESTS)
 
 test-browser: setup-test ## Run the tests of the operators' page in Chromium.
 	swift build --build-tests
 	$(BROWSER_TESTS)
+
+manifests: ## Render deploy/kubernetes with kustomize, after a change of it.
+	./Scripts/render-manifests
 
 lint: ## Check formatting, without changing anything.
 	swift format lint --strict --recursive Package.swift Plugins Sources Tests
