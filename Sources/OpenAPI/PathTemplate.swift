@@ -1,6 +1,6 @@
 /// A path with parameters, as OpenAPI writes it: `/v1/models/{model}`, `/files/{name}.json`.
 ///
-/// A parameter stands for at least one byte and never for a `/`. Percent-encoding is undone in templates and in what is
+/// A parameter stands for at least one byte, never for a `/`, and not for `.` or `..`. Percent-encoding is undone in templates and in what is
 /// matched, but for `%2F`, which is no separator where something matches so: `/caf%C3%A9` and `/café` are the same path, as they are to
 /// the pod's framework.
 package struct PathTemplate: Hashable, Sendable, CustomStringConvertible {

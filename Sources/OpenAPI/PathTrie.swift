@@ -149,6 +149,8 @@ package struct PathTrie: Sendable {
             }
             index = edge.next
         }
+        // A server never sees these as a parameter's value: it has resolved them.
+        if segment.isDots { return -1 }
         if !nodes[node].patterns.isEmpty {
             for pattern in nodes[node].patterns where Self.matches(pattern.literals, segment) {
                 let found = find(path, from: end + 1, in: Int(pattern.child), method)
@@ -194,5 +196,13 @@ package struct PathTrie: Sendable {
             position += literal.count
         }
         return position < end
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Whether it is `.` or `..`.
+    @inline(__always)
+    fileprivate var isDots: Bool {
+        (count == 1 || count == 2) && self[0] == UInt8(ascii: ".") && self[count - 1] == UInt8(ascii: ".")
     }
 }

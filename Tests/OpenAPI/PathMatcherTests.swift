@@ -18,6 +18,7 @@ struct PathMatcherTests {
         (.get, "/files/{name}.json"), (.get, "/files/{name}"), (.get, "/files/report-{day}.json"),
         (.get, "/v{version}/items/{id}:cancel"), (.get, "/x/{a}-{b}-{c}.tar.gz"), (.get, "/caf\u{e9}/{id}"),
         (.get, "/two/{a}{b}"), (.put, "/%7Euser/{file}"), (.get, "/deep/{a}/y/{b}"), (.get, "/deep/x/{a}/z"),
+        (.get, "/dots/.{a}"),
     ]
 
     @Test(
@@ -66,6 +67,17 @@ struct PathMatcherTests {
             (.get, "/a/b//", "GET /a/b"),
             (.get, "/a/x/..", "GET /a"),
             (.get, "/.", "GET /"),
+            // A parameter and a pattern stand for no dot segment.
+            (.get, "/a/./c", nil),
+            (.get, "/a/b/../c", nil),
+            (.post, "/a/b/../x", "POST /a/{id}"),
+            (.post, "/a/..", nil),
+            (.post, "/a/%2e%2E", nil),
+            (.post, "/a/...", "POST /a/{id}"),
+            (.get, "/deep/../y/b", nil),
+            (.get, "/deep/x/./y/b", "GET /deep/{a}/y/{b}"),
+            (.get, "/dots/..", "GET /"),
+            (.get, "/dots/.x", "GET /dots/.{a}"),
             (.get, "/a%252Fb", nil),
             (.get, "/A//", nil),
             (.post, "/a//b", "POST /a/{id}"),
