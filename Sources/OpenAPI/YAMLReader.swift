@@ -9,6 +9,13 @@ struct YAMLReader {
     private var values = 0
 
     static func read(_ text: String, limits: DocumentLimits) throws(DocumentProblem) -> DocumentNode {
+        if let place = YAMLKeys.firstThatIsNoText(in: text) {
+            throw DocumentProblem(
+                line: place.line,
+                column: place.column,
+                message: "a key that is a list or a mapping; keys are text"
+            )
+        }
         let root: Node?
         do {
             // Without rules every untagged scalar is text: they would be run as regular expressions over each key.

@@ -70,6 +70,14 @@ struct ConfigurationErrorTests {
         )
     }
 
+    @Test("A key that is no text is told, however much it stands for")
+    func keys() {
+        var ladder = "a0: &a0 [a]\n"
+        for level in 1...60 { ladder += "a\(level): &a\(level) [*a\(level - 1), *a\(level - 1)]\n" }
+        let lines = refusal(["--config", "g.yaml"], files: ["g.yaml": ladder + "*a60 : x\n"])
+        #expect(lines == ["configuration: a key that is not text (from file:g.yaml:62)"])
+    }
+
     @Test("All problems are told at once")
     func all() {
         let lines = refusal(

@@ -251,6 +251,21 @@ struct OpenAPIDocumentTests {
         #expect(error.description.contains("every alias counted"), "\(error)")
     }
 
+    /// Yams compares keys by their hashes: this is of 2 to the 60th values.
+    @Test("a key that is no text is refused before anyone looks into it")
+    func keys() throws {
+        var ladder = "openapi: 3.1.0\nx-a0: &a0 [a]\n"
+        for level in 1...60 { ladder += "x-a\(level): &a\(level) [*a\(level - 1), *a\(level - 1)]\n" }
+        for key in ["*a60 : x", "? [*a60]\n: x", "{*a60 : x}: x", "? {k: *a60}\n: x", "x: {[*a60]: y}", "[x]: y"] {
+            let error = try #require(throws: OpenAPIError.self) { try parse(ladder + key + "\n") }
+            #expect(error.code == .syntax && error.line == 63, "\(key): \(error)")
+            #expect(error.description.contains("a key that is a list or a mapping"), "\(error)")
+        }
+        // The same anchor may be text later, and text may be a key by its alias.
+        let document = try parse("openapi: 3.1.0\npaths: {}\nx-a: &a [b]\nx-b: &a x-c\n*a : d\n? x-d\n: e\n")
+        #expect(document.operations.isEmpty)
+    }
+
     @Test("a file that cannot be read is named with its cause")
     func unreadable() throws {
         let missing = try #require(throws: OpenAPIError.self) {

@@ -1,4 +1,5 @@
 import Ingress
+import OpenAPI
 import Yams
 
 /// The YAML file of `--config`: one flat mapping of keys, and the list `routes:`.
@@ -17,6 +18,10 @@ struct ConfigurationFile: Sendable {
     /// Reads a file's text. Everything that it does not know is a problem, all of them at once; what is not YAML is one.
     init(path: String, text: String) {
         self.path = path
+        if let place = YAMLKeys.firstThatIsNoText(in: text) {
+            problems = [ConfigurationProblem("a key that is not text", origin: .file(path, line: place.line))]
+            return
+        }
         let root: Node?
         do {
             root = try Yams.compose(yaml: text)
