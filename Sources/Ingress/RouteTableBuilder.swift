@@ -1,4 +1,5 @@
 import Core
+import NIOCore
 import OpenAPI
 
 /// Makes the routes out of the OpenAPI document's operations and the configuration's rules over them.
@@ -97,11 +98,27 @@ struct RouteTableBuilder {
                 )
             }
         }
+        let path: PathTemplate
         do throws(PathTemplateError) {
-            return (method, try PathTemplate(rule.path))
+            path = try PathTemplate(rule.path)
         } catch {
             throw IngressError(.invalidRoutes, "routes: \"\(rule.path)\": \(error)")
         }
+        if let problem = Self.problem(with: path) {
+            throw IngressError(.invalidRoutes, "routes: \"\(rule.path)\": \(problem)")
+        }
+        return (method, path)
+    }
+
+    /// Why a rule would be without effect: somebody means something else by it. The document may have such paths, it describes the pods.
+    private static func problem(with path: PathTemplate) -> String? {
+        if let reserved = ReservedPath(ByteBuffer(string: path.text)), reserved != .admin {
+            return "requests to this path do not go to pods"
+        }
+        if path.text.split(separator: "/").contains(where: { $0 == "*" || $0 == "**" }) {
+            return "\"*\" stands for nothing but itself; {name} stands for one segment"
+        }
+        return nil
     }
 
     private mutating func shape(of path: PathTemplate) -> Int {

@@ -126,7 +126,9 @@ struct RouteBookTests {
         arguments: [
             [RouteRule(method: "FETCH", path: "/a")], [RouteRule(path: "a")], [RouteRule(path: "/{")],
             [RouteRule(path: "/{a}"), RouteRule(path: "/{b}")], [RouteRule(path: "/a", gpus: -1)],
-            [RouteRule(path: "/a", cpus: .nan)],
+            [RouteRule(path: "/a", cpus: .nan)], [RouteRule(path: "/a/*")], [RouteRule(path: "/**/b")],
+            [RouteRule(path: "/health")], [RouteRule(method: "GET", path: "/ready")],
+            [RouteRule(path: "/capacity")], [RouteRule(path: "/_pod/{x}")],
         ]
     )
     func refused(_ rules: [RouteRule]) throws {
