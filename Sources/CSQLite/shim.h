@@ -12,6 +12,11 @@ static inline unsigned long neutrino_file_system_type(const char *path) {
     return statfs(path, &status) == 0 ? (unsigned long)status.f_type : 0;
 }
 
+/* Has the last connection that closes leave the write-ahead log alone. The function is variadic, which Swift cannot call. */
+static inline void neutrino_keep_log_on_close(sqlite3 *connection) {
+    sqlite3_db_config(connection, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)0);
+}
+
 /* Names the calling thread for ps(1) and top(1): at most 15 characters. */
 static inline void neutrino_name_thread(const char *name) {
     prctl(PR_SET_NAME, name, 0, 0, 0);

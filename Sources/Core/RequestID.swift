@@ -78,6 +78,9 @@ package struct RequestIDGenerator: Sendable {
         self.last = last
     }
 
+    /// An id that exists already: the next is larger.
+    package mutating func goOn(after id: Int64) { last = max(last, id) }
+
     /// The next id: the clock's, or the one after the last where the clock has not moved on (or stepped back).
     package mutating func next(milliseconds: Int64) -> RequestID {
         let clock = max(milliseconds - RequestID.epochMilliseconds, 0) << 22 | node << 12

@@ -81,6 +81,15 @@ extension ControlChange {
 }
 
 extension OperatorControls {
+    /// As the rows of the table `settings`.
+    var stored: [StoredControl] {
+        var changes: [ControlChange] = holdTimeouts.map { .holdTimeout($1, route: $0) }
+        changes += maxConcurrency.map { .maxConcurrency($1, route: $0) }
+        changes += pausedRoutes.map { .pause(route: $0) }
+        if isPaused { changes.append(.pause(route: nil)) }
+        return changes.map(\.stored)
+    }
+
     /// Takes in a row of the table `settings`; names that this program does not know are left alone.
     mutating func take(_ stored: StoredControl) {
         switch stored.name {

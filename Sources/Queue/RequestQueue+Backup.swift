@@ -67,7 +67,7 @@ extension RequestQueue {
             }
         } catch {
             // On the thread whose connection it reads. Where the queue was closed meanwhile, that is gone, and nobody else uses it.
-            try? await slice { _ in state.withLockedValue { $0.copier?.end() } }
+            try? await onWriterThread { state.withLockedValue { $0.copier?.end() } }
             guard let failure = error as? SQLiteFailure else { throw error }
             throw QueueError(failure.isFull ? .full : .storage, "the database cannot be copied", cause: failure)
         }

@@ -95,29 +95,14 @@ package final class RequestQueue: Sendable {
         let connection = try DatabaseFile.openWriter(configuration)
         try DatabaseFile.check(connection)
         let recovery = try Recovery.run(connection, milliseconds: wallClockMilliseconds())
-        let redaction = Redaction(
-            fields: configuration.redactedFields,
-            queryParameters: configuration.redactedQuery,
-            keepsCredentials: configuration.keepCredentials
-        )
-        let statements = try RowStatements(
-            connection,
-            redaction: RowRedaction(redaction),
-            inlineBodyBytes: configuration.inlineBodyBytes
-        )
         let spool = BodySpool(path: configuration.spoolPath, syncs: configuration.synchronous == .full)
-        let orphans = try spool.open { try statements.isNamed(file: $0) }
+        let session = try WriterSession(connection, configuration: configuration, spool: spool)
+        let orphans = try spool.open { try session.statements.isNamed(file: $0) }
 
         health = StorageHealth(logger: logger)
         let gate = CommitGate()
-        checkpointer = Checkpointer(
-            connection: try DatabaseFile.openCheckpointer(configuration),
-            gate: gate,
-            health: health,
-            limits: checkpoints,
-            logger: logger
-        )
-        checkpointer.watch(connection)
+        checkpointer = Checkpointer(gate: gate, health: health, limits: checkpoints, logger: logger)
+        checkpointer.attach(try DatabaseFile.openCheckpointer(configuration), writer: connection)
         buffer = WriterBuffer(
             ids: RequestIDGenerator(node: configuration.nodeID, last: recovery.largestID),
             limit: configuration.writerBufferEntries,
@@ -126,32 +111,28 @@ package final class RequestQueue: Sendable {
         settings = try Settings(connection, buffer: buffer)
         var open = OpenRequests()
         for id in recovery.waiting { open.add(id.rawValue) }
-        let writer = try QueueWriter(
+        let lowWaterMark = SharedMark()
+        log = try RequestLog(configuration, spool: spool, lowWater: { lowWaterMark.value })
+        let writer = QueueWriter(
             buffer: buffer,
-            connection: connection,
-            statements: statements,
+            session: session,
+            files: DatabaseFiles(path: configuration.databasePath),
+            reopening: DatabaseReopening(
+                configuration: configuration,
+                lock: lock,
+                checkpointer: checkpointer,
+                log: log,
+                settings: settings,
+                spool: spool,
+                logger: logger
+            ),
             health: health,
             gate: gate,
-            spool: spool,
-            retention: try Retention(
-                connection,
-                limits: Retention.Limits(
-                    rowAge: configuration.logRetention,
-                    bodyAge: configuration.logBodyRetention,
-                    databaseBytes: configuration.databaseMaxBytes
-                ),
-                spool: spool
-            ),
             open: open,
             largestID: recovery.largestID,
-            logger: logger
+            lowWaterMark: lowWaterMark
         )
         counters = writer.counters
-        log = try RequestLog(
-            configuration,
-            spool: spool,
-            lowWater: { [lowWater = writer.lowWaterMark] in lowWater.value }
-        )
         replayJobs = try ReplayJobs(connection, buffer: buffer, log: log)
         changes = ChangeLog(buffer: buffer, log: log)
         self.spool = spool
@@ -213,7 +194,12 @@ package final class RequestQueue: Sendable {
 
     /// Runs `body` on the writer's thread, between two transactions.
     func slice(_ body: @escaping @Sendable (SQLiteConnection) throws -> Void) async throws {
-        try await buffer.perform(inTransaction: false, body)
+        try await buffer.perform(.plain(body))
+    }
+
+    /// Runs `body` on the writer's thread, whatever has become of the database.
+    func onWriterThread(_ body: @escaping @Sendable () -> Void) async throws {
+        try await buffer.perform(.threadOnly(body))
     }
 
     /// Requests were removed on an operator's word.

@@ -40,6 +40,22 @@ package final class Settings: Sendable {
         }
     }
 
+    /// Makes a database's settings those that are in force. In a transaction of the caller's, on the writer's thread.
+    func store(_ connection: SQLiteConnection) throws {
+        try connection.execute("DELETE FROM settings")
+        let insert = try connection.prepare(
+            "INSERT INTO settings (name, subject, value, changed_at) VALUES (?1, ?2, ?3, ?4)"
+        )
+        for stored in controls.stored {
+            guard let value = stored.value else { continue }
+            insert.bind(1, stored.name)
+            insert.bind(2, stored.subject)
+            insert.bind(3, value)
+            insert.bind(4, wallClockMilliseconds())
+            try insert.run()
+        }
+    }
+
     private static func write(_ change: ControlChange, by author: ChangeAuthor, _ connection: SQLiteConnection) throws {
         let stored = change.stored
         let select = try connection.prepare("SELECT value FROM settings WHERE name = ?1 AND subject = ?2")

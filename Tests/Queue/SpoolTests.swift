@@ -104,11 +104,21 @@ struct SpoolTests {
     func unwritable() async throws {
         let test = try TestQueue()
         try FileManager.default.removeItem(atPath: test.queue.spool.path)
+        #expect(FileManager.default.createFile(atPath: test.queue.spool.path, contents: nil))
         await #expect {
             try await test.spool(body(10))
         } throws: { error in
             (error as? StorageProblem)?.description.contains(test.queue.spool.path) == true
         }
+        await test.close()
+    }
+
+    @Test("a folder that was removed is made again")
+    func removed() async throws {
+        let test = try TestQueue()
+        try FileManager.default.removeItem(atPath: test.queue.spool.path)
+        let body = try await test.spool(body(10))
+        #expect(FileManager.default.contents(atPath: body.path)?.count == 10)
         await test.close()
     }
 

@@ -1,39 +1,82 @@
 import Glibc
-import Synchronization
+import NIOConcurrencyHelpers
 
-/// Keeps a second gateway off the database: an advisory lock (flock(2)) on a file beside it, with the holder's name inside.
+/// Keeps a second gateway off the database: an advisory lock (flock(2)) on a file beside it, with the holder's name inside, and one on
+/// the database file itself, which also holds where that is called by another name (a hard link).
 ///
-/// The kernel lets go of it when the process ends, however it ends; the file stays.
+/// The kernel lets go of both when the process ends, however it ends; the files stay. On the file systems that a database may be on,
+/// flock(2) and the locks that SQLite takes (fcntl(2)) do not see each other. But to close any descriptor of a file lets go of the
+/// process's fcntl locks on it: so ours is opened before SQLite's and closed after them.
 final class DatabaseLock: Sendable {
-    private let descriptor: Int32
-    private let isReleased = Atomic<Bool>(false)
+    private struct Held {
+        var file: Int32
+        var database: Int32
+    }
 
+    private let path: String
+    private let databasePath: String
+    private let held: NIOLockedValueBox<Held?>
+
+    /// - Parameter databasePath: Of a file that exists.
     /// - Throws: ``QueueError``, `locked` naming the holder.
     init(path: String, databasePath: String) throws(QueueError) {
-        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else {
+        self.path = path
+        self.databasePath = databasePath
+        held = NIOLockedValueBox(try Self.take(path, databasePath))
+    }
+
+    deinit { release() }
+
+    /// Takes the locks of the files that are there now, and lets go of those that were locked before. While no connection is open.
+    /// - Throws: ``QueueError``; nothing is locked then.
+    func retake() throws(QueueError) {
+        release()
+        let taken = try Self.take(path, databasePath)
+        held.withLockedValue { $0 = taken }
+    }
+
+    /// Lets go of it. While no connection is open.
+    func release() {
+        let released = held.withLockedValue { held in
+            defer { held = nil }
+            return held
+        }
+        guard let released else { return }
+        close(released.database)
+        close(released.file)
+    }
+
+    private static func take(_ path: String, _ databasePath: String) throws(QueueError) -> Held {
+        let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard file >= 0 else {
             throw QueueError(.unwritable, "the lock file \(path) cannot be opened: \(errnoText())")
         }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+        guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
             let code = errno
-            let holder = Self.content(of: descriptor)
-            close(descriptor)
+            let holder = content(of: file)
+            close(file)
             guard code == EWOULDBLOCK else {
                 throw QueueError(.unwritable, "the lock file \(path) cannot be locked: \(errnoText(code))")
             }
             throw QueueError(.locked, "the database \(databasePath) is in use by \(holder ?? "another process")")
         }
-        let text = "process \(getpid()) on host \(Self.hostName)\n"
-        ftruncate(descriptor, 0)
-        _ = text.withCString { pwrite(descriptor, $0, strlen($0), 0) }
-    }
-
-    deinit { release() }
-
-    /// Lets go of it; once.
-    func release() {
-        guard !isReleased.exchange(true, ordering: .relaxed) else { return }
-        close(descriptor)
+        let database = open(databasePath, O_RDWR | O_CLOEXEC)
+        guard database >= 0, flock(database, LOCK_EX | LOCK_NB) == 0 else {
+            let code = errno
+            if database >= 0 { close(database) }
+            close(file)
+            guard code == EWOULDBLOCK else {
+                throw QueueError(.unwritable, "the database \(databasePath) cannot be locked: \(errnoText(code))")
+            }
+            throw QueueError(
+                .locked,
+                "the database \(databasePath) is in use by another gateway, under another name of the same file (a hard link)"
+            )
+        }
+        let text = "process \(getpid()) on host \(hostName)\n"
+        ftruncate(file, 0)
+        _ = text.withCString { pwrite(file, $0, strlen($0), 0) }
+        return Held(file: file, database: database)
     }
 
     private static func content(of descriptor: Int32) -> String? {

@@ -122,6 +122,10 @@ final class SpoolFile: @unchecked Sendable {
     private func open() throws(StorageProblem) {
         guard descriptor < 0 else { return }
         descriptor = Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        if descriptor < 0, errno == ENOENT, mkdir(spool.path, 0o700) == 0 || errno == EEXIST {
+            // Somebody has removed the folder.
+            descriptor = Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        }
         if descriptor < 0 { throw problem("cannot be made", errno) }
     }
 

@@ -1,12 +1,16 @@
 package import Core
 import GRDB
+import NIOConcurrencyHelpers
 import NIOCore
 import Synchronization
 
 /// The request log, as operators read it: short reads beside the writer, each interrupted after `readTimeout`, since a long
 /// reader keeps the WAL from being used again.
 package final class RequestLog: Sendable {
-    private let pool: DatabasePool
+    private let path: String
+    private let options: GRDB.Configuration
+    /// nil while no database is open.
+    private let pool = NIOLockedValueBox<DatabasePool?>(nil)
     private let timeout: Duration
     private let clock: any Clock<Duration>
     let scanLimit: Int
@@ -26,12 +30,33 @@ package final class RequestLog: Sendable {
         options.maximumReaderCount = configuration.readers
         options.busyMode = .timeout(2)
         options.label = "request-log"
-        pool = try DatabasePool(path: configuration.databasePath, configuration: options)
+        self.options = options
+        path = configuration.databasePath
         timeout = configuration.readTimeout
         scanLimit = configuration.pageScanLimit
         self.spool = spool
         self.clock = clock
         self.lowWater = lowWater
+        try openPool()
+    }
+
+    /// Opens the database that is behind the path now.
+    func openPool() throws {
+        let opened = try DatabasePool(path: path, configuration: options)
+        pool.withLockedValue { $0 = opened }
+    }
+
+    /// Closes it, once what is being read was read. Blocks meanwhile; reads fail until it is opened again.
+    func closePool() throws {
+        try pool.withLockedValue { $0 }?.close()
+        pool.withLockedValue { $0 = nil }
+    }
+
+    private func opened() throws(QueueError) -> DatabasePool {
+        guard let pool = pool.withLockedValue({ $0 }) else {
+            throw QueueError(.storage, "the request log cannot be read: no database is open")
+        }
+        return pool
     }
 
     // MARK: Reading
@@ -74,19 +99,20 @@ package final class RequestLog: Sendable {
 
     /// Runs a read, blocking; for start-up.
     func readNow<Value>(_ body: (Database) throws -> Value) throws -> Value {
-        try pool.read(body)
+        try opened().read(body)
     }
 
     func close() {
-        try? pool.close()
+        try? closePool()
     }
 
     /// Runs a read, and interrupts it where it takes too long.
     func read<Value: Sendable>(
         _ body: @escaping @Sendable (Database) throws -> Value
     ) async throws -> Value {
-        try await withThrowingTaskGroup(of: Value.self) { group in
-            group.addTask { [pool] in
+        let pool = try opened()
+        return try await withThrowingTaskGroup(of: Value.self) { group in
+            group.addTask {
                 do {
                     return try await pool.read(body)
                 } catch let error as DatabaseError {

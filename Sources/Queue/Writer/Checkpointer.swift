@@ -9,7 +9,7 @@ import Synchronization
 /// left to move. It does not wait for readers: it is tried again. The WAL file is used again, never truncated: growing
 /// a file costs a commit of the file system's journal (measurements: 4–8 ms).
 final class Checkpointer: @unchecked Sendable {
-    // `@unchecked`: what changes is atomic, or touched with `lock` held, or (the connection) by the thread alone.
+    // `@unchecked`: what changes is atomic, or touched with a lock held, or by the thread alone.
 
     struct Limits: Sendable {
         var passiveFrames = 2000
@@ -22,7 +22,10 @@ final class Checkpointer: @unchecked Sendable {
     private static let retryDelay: Int64 = 20_000_000
     private static let failureDelay: Int64 = 1_000_000_000
 
-    private let connection: SQLiteConnection
+    /// Its own, without a busy timeout: SQLite must not wait for readers with the write lock held. nil while no database is open.
+    private var connection: SQLiteConnection?
+    /// Held while the connection is used, or changed.
+    private let connectionLock = ThreadLock()
     private let gate: CommitGate
     private let health: StorageHealth
     let limits: Limits
@@ -39,15 +42,7 @@ final class Checkpointer: @unchecked Sendable {
     private var isFailing = false
     private let copying = Atomic<Bool>(false)
 
-    /// - Parameter connection: Its own, without a busy timeout: SQLite must not wait for readers with the write lock held.
-    init(
-        connection: SQLiteConnection,
-        gate: CommitGate,
-        health: StorageHealth,
-        limits: Limits = Limits(),
-        logger: Logger
-    ) {
-        self.connection = connection
+    init(gate: CommitGate, health: StorageHealth, limits: Limits = Limits(), logger: Logger) {
         self.gate = gate
         self.health = health
         self.limits = limits
@@ -67,11 +62,15 @@ final class Checkpointer: @unchecked Sendable {
         set { copying.store(newValue, ordering: .relaxed) }
     }
 
-    /// Has SQLite call ``committed(frames:)`` after each commit of the writer's connection.
+    /// Has SQLite call ``committed(frames:)`` after each commit of the writer's connection, and moves what it writes.
     ///
     /// To be called after `PRAGMA wal_autocheckpoint`, which would replace the hook. The connection must not commit any more when
     /// this object is gone.
-    func watch(_ writer: SQLiteConnection) {
+    func attach(_ connection: SQLiteConnection, writer: SQLiteConnection) {
+        connectionLock.withLock { self.connection = connection }
+        frames.store(0, ordering: .relaxed)
+        wakeAt.store(limits.passiveFrames, ordering: .relaxed)
+        tellBehind(0)
         sqlite3_wal_hook(
             writer.handle,
             { context, _, _, frames in
@@ -80,6 +79,14 @@ final class Checkpointer: @unchecked Sendable {
             },
             Unmanaged.passUnretained(self).toOpaque()
         )
+    }
+
+    /// Closes the connection, when a checkpoint that is under way is done.
+    func detach() {
+        connectionLock.withLock {
+            connection?.close()
+            connection = nil
+        }
     }
 
     /// On the writer's thread.
@@ -123,7 +130,7 @@ final class Checkpointer: @unchecked Sendable {
     /// the WAL.
     func finish() {
         _ = take(SQLITE_CHECKPOINT_PASSIVE)
-        connection.close()
+        detach()
     }
 
     /// Takes one checkpoint.
@@ -156,15 +163,14 @@ final class Checkpointer: @unchecked Sendable {
             return Self.retryDelay
         default:
             failures.add(1, ordering: .relaxed)
-            let failure = SQLiteFailure(code: result.code, handle: connection.handle)
-            if !isFailing { logger.error("A checkpoint failed", metadata: ["cause": "\(failure)"]) }
+            if !isFailing { logger.error("A checkpoint failed", metadata: ["cause": "\(result.problem)"]) }
             isFailing = true
             return Self.failureDelay
         }
     }
 
     /// Makes the next commit begin the WAL anew; between two transactions.
-    private func restart() -> (code: Int32, total: Int, moved: Int) {
+    private func restart() -> Taken {
         guard isCopying else { return take(SQLITE_CHECKPOINT_RESTART) }
         var result = take(SQLITE_CHECKPOINT_PASSIVE)
         if result.code == SQLITE_OK, result.moved < result.total { result.code = SQLITE_BUSY }
@@ -172,13 +178,34 @@ final class Checkpointer: @unchecked Sendable {
     }
 
     /// Takes a checkpoint of a mode; `total` is how many frames the WAL has, `moved` how many of them are in the database.
-    private func take(_ mode: Int32) -> (code: Int32, total: Int, moved: Int) {
-        var total: Int32 = 0
-        var moved: Int32 = 0
-        let code = sqlite3_wal_checkpoint_v2(connection.handle, nil, mode, &total, &moved)
-        // A connection that has not read yet does not know of the WAL: SQLite then does nothing, and says -1 and OK. Ours has read
-        // (DatabaseFile.openCheckpointer); should it ever be so all the same, it must not pass for success.
-        return (code == SQLITE_OK && total < 0 ? SQLITE_MISUSE : code, Int(total), Int(moved))
+    private func take(_ mode: Int32) -> Taken {
+        connectionLock.withLock {
+            // Nothing is written either while no database is open.
+            guard let connection else { return Taken(code: SQLITE_OK, total: 0, moved: 0, problem: "") }
+            var total: Int32 = 0
+            var moved: Int32 = 0
+            let code = sqlite3_wal_checkpoint_v2(connection.handle, nil, mode, &total, &moved)
+            let problem = code == SQLITE_OK ? "" : "\(SQLiteFailure(code: code, handle: connection.handle))"
+            // A connection that has not read yet does not know of the WAL: SQLite then does nothing, and says -1 and OK. Ours has read
+            // (DatabaseFile.openCheckpointer); should it ever be so all the same, it must not pass for success.
+            let isNothing = code == SQLITE_OK && total < 0
+            return Taken(
+                code: isNothing ? SQLITE_MISUSE : code,
+                total: Int(total),
+                moved: Int(moved),
+                problem: isNothing ? "the connection knows no write-ahead log" : problem
+            )
+        }
+    }
+
+    /// What a checkpoint came to.
+    private struct Taken {
+        /// SQLite's.
+        var code: Int32
+        var total: Int
+        var moved: Int
+        /// In words, where it failed.
+        var problem: String
     }
 
     private func tellBehind(_ frames: Int) {

@@ -24,19 +24,25 @@ struct OpenRequests {
         count += 1
     }
 
+    func contains(_ id: Int64) -> Bool { index(of: id) != nil }
+
     /// Takes one out; nothing happens where it is not there.
     mutating func remove(_ id: Int64) {
+        guard let index = index(of: id) else { return }
+        ids[index] = -id
+        count -= 1
+        while first < ids.count, ids[first] < 0 { first += 1 }
+        if ids.count > 64, ids.count > 2 * count { compact() }
+    }
+
+    private func index(of id: Int64) -> Int? {
         var low = first
         var high = ids.count
         while low < high {
             let middle = (low + high) / 2
             if abs(ids[middle]) < id { low = middle + 1 } else { high = middle }
         }
-        guard low < ids.count, ids[low] == id else { return }
-        ids[low] = -id
-        count -= 1
-        while first < ids.count, ids[first] < 0 { first += 1 }
-        if ids.count > 64, ids.count > 2 * count { compact() }
+        return low < ids.count && ids[low] == id ? low : nil
     }
 
     private mutating func compact() {

@@ -18,20 +18,23 @@ final class QueueWriter: @unchecked Sendable {
     /// Between two tries to write while the disk is bad.
     static let probeInterval: Int64 = 250_000_000
 
+    /// Between two looks at the database's files, in nanoseconds.
+    static let lookInterval: Int64 = 100_000_000
+
     let buffer: WriterBuffer
-    let connection: SQLiteConnection
-    let statements: RowStatements
+    let reopening: DatabaseReopening
     let health: StorageHealth
     let gate: CommitGate
-    let spool: BodySpool
-    let logger: Logger
     let counters = NIOLockedValueBox(QueueStatistics())
     /// The mark as of the last commit, for readers.
-    let lowWaterMark = SharedMark()
-    private let begin: SQLiteStatement
-    private let commit: SQLiteStatement
-    private let saveMark: SQLiteStatement
-    private let retention: Retention
+    let lowWaterMark: SharedMark
+
+    /// nil while no database is open.
+    var session: WriterSession?
+    var watch: DatabaseWatch
+    var nextLook: Int64 = 0
+    /// Why nothing is to be written until the next look.
+    var filesProblem: StorageProblem?
 
     var reports = CommitReports()
     /// Requests that were open when the queue was opened are among them: replays that go on waiting.
@@ -39,38 +42,35 @@ final class QueueWriter: @unchecked Sendable {
     private var batch = WriterBatch()
     /// Outcomes that are not committed yet.
     private var unwritten: [PendingOutcome] = []
-    private var savedMark: Int64
-    private var largestID: Int64
+    var savedMark: Int64 = 0
+    var largestID: Int64
     private var nextTick: Int64 = 0
 
     init(
         buffer: WriterBuffer,
-        connection: SQLiteConnection,
-        statements: RowStatements,
+        session: WriterSession,
+        files: DatabaseFiles,
+        reopening: DatabaseReopening,
         health: StorageHealth,
         gate: CommitGate,
-        spool: BodySpool,
-        retention: Retention,
         open: OpenRequests,
         largestID: Int64,
-        logger: Logger
-    ) throws(SQLiteFailure) {
+        lowWaterMark: SharedMark
+    ) {
         self.buffer = buffer
-        self.connection = connection
-        self.statements = statements
+        self.session = session
+        watch = DatabaseWatch(opened: files)
+        self.reopening = reopening
         self.health = health
         self.gate = gate
-        self.spool = spool
-        self.retention = retention
         self.open = open
         self.largestID = largestID
-        self.logger = logger
-        savedMark = 0
+        self.lowWaterMark = lowWaterMark
         lowWaterMark.value = open.lowest ?? largestID + 1
-        begin = try connection.prepare("BEGIN IMMEDIATE")
-        commit = try connection.prepare("COMMIT")
-        saveMark = try connection.prepare("INSERT OR REPLACE INTO marks (name, value) VALUES ('\(Recovery.mark)', ?1)")
     }
+
+    var logger: Logger { reopening.logger }
+    private var spool: BodySpool { reopening.spool }
 
     /// Until the buffer is closed and empty.
     func run() {
@@ -89,17 +89,11 @@ final class QueueWriter: @unchecked Sendable {
         let isProbe = health.isWritingBroken && batch.rows.isEmpty
         unwritten.append(contentsOf: batch.outcomes)
         batch.outcomes.removeAll(keepingCapacity: true)
-        var first = 0
-        repeat {
-            let rows = nextRows(from: first)
-            first = rows.upperBound
-            // Outcomes with the last rows, since an outcome comes after its request.
-            let isLast = first == batch.rows.count
-            guard !rows.isEmpty || !unwritten.isEmpty || !batch.rejections.isEmpty || isProbe || isMarkDue else {
-                break
-            }
-            write(rows, withLazy: isLast, isProbe: isProbe)
-        } while first < batch.rows.count
+        if let session = usableSession() {
+            writeAll(session, isProbe: isProbe)
+        } else {
+            refuseAll()
+        }
         batch.rejections.removeAll(keepingCapacity: true)
         batch.rows.removeAll(keepingCapacity: true)
         for job in batch.jobs { run(job) }
@@ -109,6 +103,28 @@ final class QueueWriter: @unchecked Sendable {
         let now = monotonicNanoseconds()
         if now >= nextTick { nextTick = now + Self.tick }
         maintain()
+    }
+
+    private func writeAll(_ session: WriterSession, isProbe: Bool) {
+        var first = 0
+        repeat {
+            let rows = nextRows(from: first)
+            first = rows.upperBound
+            // Outcomes with the last rows, since an outcome comes after its request.
+            let isLast = first == batch.rows.count
+            guard !rows.isEmpty || !unwritten.isEmpty || !batch.rejections.isEmpty || isProbe || isMarkDue else {
+                break
+            }
+            write(rows, session, withLazy: isLast, isProbe: isProbe)
+        } while first < batch.rows.count
+    }
+
+    /// The database is not there: tells those who wait. Outcomes are kept until there is one.
+    private func refuseAll() {
+        guard let filesProblem else { return }
+        for row in batch.rows { failed(row, filesProblem) }
+        if !batch.rows.isEmpty { counters.withLockedValue { $0.failedCommits += 1 } }
+        reports.send()
     }
 
     /// The rows of the next transaction.
@@ -124,8 +140,8 @@ final class QueueWriter: @unchecked Sendable {
 
     private var deadline: Int64 {
         let now = monotonicNanoseconds()
-        if health.isWritingBroken { return now + Self.probeInterval }
-        return min(nextTick, max(retention.nextSlice, now))
+        guard !health.isWritingBroken, let session else { return now + Self.probeInterval }
+        return min(nextTick, max(session.retention.nextSlice, now))
     }
 
     // MARK: Committing
@@ -134,23 +150,23 @@ final class QueueWriter: @unchecked Sendable {
     /// - Parameters:
     ///   - withLazy: The outcomes that wait and the batch's rejections too.
     ///   - isProbe: Tries whether there is room.
-    private func write(_ rows: Range<Int>, withLazy: Bool, isProbe: Bool = false) {
+    private func write(_ rows: Range<Int>, _ session: WriterSession, withLazy: Bool, isProbe: Bool = false) {
         let started = monotonicNanoseconds()
         // Refused by a key: the transaction goes on without them.
         var refused: [Int: SQLiteFailure] = [:]
         gate.enter()
         let failure: SQLiteFailure?
         do throws(SQLiteFailure) {
-            try begin.run()
-            try writeRows(rows, &refused)
-            if withLazy { try writeLazy() }
-            if isProbe { try probe() }
-            let mark = try saveMarkIfDue()
-            try commit.run()
+            try session.begin.run()
+            try writeRows(rows, session, &refused)
+            if withLazy { try writeLazy(session) }
+            if isProbe { try probe(session) }
+            let mark = try saveMarkIfDue(session)
+            try session.commit.run()
             savedMark = mark
             failure = nil
         } catch {
-            if connection.isInTransaction { try? connection.execute("ROLLBACK") }
+            if session.connection.isInTransaction { try? session.connection.execute("ROLLBACK") }
             failure = error
         }
         gate.leave()
@@ -172,11 +188,15 @@ final class QueueWriter: @unchecked Sendable {
         reports.send()
     }
 
-    private func writeRows(_ rows: Range<Int>, _ refused: inout [Int: SQLiteFailure]) throws(SQLiteFailure) {
+    private func writeRows(
+        _ rows: Range<Int>,
+        _ session: WriterSession,
+        _ refused: inout [Int: SQLiteFailure]
+    ) throws(SQLiteFailure) {
         let unwrittenID = buffer.lastUnwritten
         for index in rows {
             do throws(SQLiteFailure) {
-                try write(batch.rows[index], unwrittenID: unwrittenID)
+                try write(batch.rows[index], session.statements, unwrittenID: unwrittenID)
             } catch {
                 guard error.isConstraint else { throw error }
                 refused[index] = error
@@ -184,32 +204,43 @@ final class QueueWriter: @unchecked Sendable {
         }
     }
 
-    private func writeLazy() throws(SQLiteFailure) {
+    private func writeLazy(_ session: WriterSession) throws(SQLiteFailure) {
         let unwrittenID = buffer.lastUnwritten
         for pending in unwritten {
             let isChecked = pending.outcome.id.rawValue <= unwrittenID
             do throws(SQLiteFailure) {
-                try statements.end(pending.outcome, milliseconds: pending.milliseconds, isChecked: isChecked)
+                try session.statements.end(pending.outcome, milliseconds: pending.milliseconds, isChecked: isChecked)
             } catch {
                 guard error.isConstraint else { throw error }
                 refuse(pending.outcome.id, error)
             }
         }
         for pending in batch.rejections {
-            try statements.reject(pending.rejection, id: pending.id, milliseconds: pending.milliseconds)
+            try session.statements.reject(pending.rejection, id: pending.id, milliseconds: pending.milliseconds)
         }
     }
 
-    private func write(_ row: PendingRow, unwrittenID: Int64) throws(SQLiteFailure) {
+    private func write(
+        _ row: PendingRow,
+        _ statements: RowStatements,
+        unwrittenID: Int64
+    ) throws(SQLiteFailure) {
         if row.number == 0 {
             try statements.insert(row.request, pod: row.pod, milliseconds: row.milliseconds)
             return
         }
         guard let pod = row.pod else { preconditionFailure("a dispatch goes to a pod") }
         if row.request.id.rawValue <= unwrittenID {
-            guard try statements.hasRow(row.request.id) else { throw SQLiteFailure.missingRequest }
+            try ensureRow(row.request, statements)
         }
         try statements.attempt(row.request.id, number: row.number, pod: pod, milliseconds: row.milliseconds)
+    }
+
+    /// Nothing is sent without its row: one that went with a database that was removed is written again, one whose commit failed is not.
+    private func ensureRow(_ request: QueuedRequest, _ statements: RowStatements) throws(SQLiteFailure) {
+        guard try !statements.hasRow(request.id) else { return }
+        guard open.contains(request.id.rawValue) else { throw SQLiteFailure.missingRequest }
+        try statements.insert(request, pod: nil, milliseconds: request.acceptedMilliseconds)
     }
 
     private func committed(_ row: PendingRow, _ refusal: SQLiteFailure?) {
@@ -228,7 +259,7 @@ final class QueueWriter: @unchecked Sendable {
     }
 
     private func add(_ id: RequestID) {
-        largestID = id.rawValue
+        largestID = max(largestID, id.rawValue)
         open.add(id.rawValue)
     }
 
@@ -240,7 +271,8 @@ final class QueueWriter: @unchecked Sendable {
 
     private func discard(_ body: SpooledBody) {
         // A replay shares the file of the request that it repeats. Where the database cannot tell, the next start removes it.
-        if (try? statements.isNamed(file: body.name)) == false { spool.remove(body) }
+        guard let session else { return }
+        if (try? session.statements.isNamed(file: body.name)) == false { spool.remove(body) }
     }
 
     private func refuse(_ id: RequestID, _ failure: SQLiteFailure) {
@@ -249,8 +281,8 @@ final class QueueWriter: @unchecked Sendable {
     }
 
     /// Whether there is room: takes and gives back as much as a large body, so that a commit tells.
-    private func probe() throws(SQLiteFailure) {
-        try connection.execute(
+    private func probe(_ session: WriterSession) throws(SQLiteFailure) {
+        try session.connection.execute(
             """
             INSERT OR REPLACE INTO bodies (request, body) VALUES (0, zeroblob(262144));
             DELETE FROM bodies WHERE request = 0;
@@ -261,16 +293,16 @@ final class QueueWriter: @unchecked Sendable {
     // MARK: The low-water mark
 
     /// No request below it lacks its outcome.
-    private var lowWater: Int64 { open.lowest ?? largestID + 1 }
+    var lowWater: Int64 { open.lowest ?? largestID + 1 }
 
     private var isMarkDue: Bool { monotonicNanoseconds() >= nextTick && lowWater != savedMark }
 
     /// - Returns: The mark that is saved once this is committed.
-    private func saveMarkIfDue() throws(SQLiteFailure) -> Int64 {
+    private func saveMarkIfDue(_ session: WriterSession) throws(SQLiteFailure) -> Int64 {
         guard isMarkDue else { return savedMark }
         let mark = lowWater
-        saveMark.bind(1, mark)
-        try saveMark.run()
+        session.saveMark.bind(1, mark)
+        try session.saveMark.run()
         return mark
     }
 
@@ -279,10 +311,12 @@ final class QueueWriter: @unchecked Sendable {
     private func run(_ job: WriterJob) {
         gate.enter()
         let result = Result {
-            if job.hasTransaction {
-                try connection.transaction { try job.run(connection) }
-            } else {
-                try job.run(connection)
+            switch job.work {
+            case .transaction(let body):
+                let connection = try usableConnection()
+                try connection.transaction { try body(connection) }
+            case .plain(let body): try body(usableConnection())
+            case .threadOnly(let body): body()
             }
         }
         gate.leave()
@@ -292,8 +326,15 @@ final class QueueWriter: @unchecked Sendable {
         }
     }
 
+    private func usableConnection() throws(QueueError) -> SQLiteConnection {
+        guard filesProblem == nil, let session else {
+            throw QueueError(.storage, filesProblem?.description ?? "no database is open")
+        }
+        return session.connection
+    }
+
     private func maintain() {
-        guard !health.isWritingBroken, retention.isDue else { return }
+        guard !health.isWritingBroken, let retention = session?.retention, retention.isDue else { return }
         gate.enter()
         defer { gate.leave() }
         do {
@@ -333,7 +374,8 @@ final class QueueWriter: @unchecked Sendable {
             )
         }
         nextTick = 0
-        if isMarkDue { write(0..<0, withLazy: false) }
+        if isMarkDue, filesProblem == nil, let session { write(0..<0, session, withLazy: false) }
+        session = nil
     }
 }
 

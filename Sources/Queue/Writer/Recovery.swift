@@ -15,7 +15,15 @@ struct Recovery {
     var largestID: Int64 = 0
 
     /// Ends what is open, in one transaction. Looks at no row below the low-water mark.
-    static func run(_ connection: SQLiteConnection, milliseconds: Int64) throws -> Recovery {
+    /// - Parameters:
+    ///   - keepsReplays: Whether replays that were not dispatched are left to go on waiting.
+    ///   - isUnderWay: Requests of this process, which are left alone.
+    static func run(
+        _ connection: SQLiteConnection,
+        milliseconds: Int64,
+        keepsReplays: Bool = true,
+        isUnderWay: (Int64) -> Bool = { _ in false }
+    ) throws -> Recovery {
         try connection.transaction {
             var recovery = Recovery()
             recovery.largestID = try connection.integer("SELECT max(id) FROM requests") ?? 0
@@ -28,9 +36,10 @@ struct Recovery {
             )
             while try find.step() {
                 let id = find.integer(0)
+                if isUnderWay(id) { continue }
                 let attempts = find.integer(1)
                 let isReplay = find.integer(3) == Int64(RequestPriority.replay.rawValue)
-                if attempts == 0, isReplay, find.isNull(4) {
+                if keepsReplays, attempts == 0, isReplay, find.isNull(4) {
                     recovery.waiting.append(RequestID(rawValue: id))
                     continue
                 }

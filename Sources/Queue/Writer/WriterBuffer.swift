@@ -144,6 +144,11 @@ final class WriterBuffer: @unchecked Sendable {
         }
     }
 
+    /// The ids that are given from now on are larger than one that is in the database.
+    func idsGoOn(after id: Int64) {
+        lock.withLock { ids.goOn(after: id) }
+    }
+
     /// Has the writer remove a body with its next turn, unless a row names its file.
     func discard(_ body: SpooledBody) {
         lock.withLock { waiting.discarded.append(body) }
