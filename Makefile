@@ -10,6 +10,9 @@ BUILD_RELEASE := .build/release
 PACKAGES := libsqlite3-dev libcurl4-openssl-dev zlib1g-dev pkg-config curl python3 openssl
 TEST_PACKAGES := chromium chromium-driver python3-venv
 BENCH_PACKAGES := wrk haproxy nginx-light sqlite3
+DEB_PACKAGES := dpkg-dev binutils
+# For `make verify`: a Debian without anything, what a program asks of the kernel, and who finds fault with packages and units.
+VERIFY_PACKAGES := debootstrap strace systemd lintian $(DEB_PACKAGES)
 
 # Of what was built for debugging.
 BROWSER_TESTS := NEUTRINO_BIN=$(CURDIR)/.build/debug .venv/bin/python -m unittest discover --start-directory Tests/Browser
@@ -20,7 +23,7 @@ DEPLOY_TESTS := NEUTRINO_BIN=$(CURDIR)/.build/debug .venv/bin/python -m unittest
 # The admin API, driven from its document.
 DOCUMENT_TESTS := .venv/bin/python Tests/Schemathesis/run.py --binary .build/debug/neutrino-gateway
 
-.PHONY: help setup setup-test setup-bench run build release test test-browser test-deploy manifests lint format bench verify clean
+.PHONY: help setup setup-test setup-bench setup-verify run build release deb test test-browser test-deploy manifests lint format bench verify clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,12 +40,20 @@ setup-test: setup
 setup-bench: setup-test
 	@./Scripts/install-packages $(BENCH_PACKAGES)
 
+setup-verify: setup-bench
+	@./Scripts/install-packages $(VERIFY_PACKAGES)
+	@./Scripts/install-python deploy/examples/fastapi/requirements.txt
+
 build: setup ## Build everything for debugging, tests included.
 	swift build --build-tests
 
 release: setup ## Build the release binaries.
 	swift build $(RELEASE) --product neutrino-gateway
 	swift build $(RELEASE) --product neutrino-pod
+
+deb: release ## Make a Debian package of it, in .build/deb.
+	@./Scripts/install-packages $(DEB_PACKAGES)
+	@./Scripts/build-deb .build/deb
 
 run: release ## Build a release and run the demo: a gateway and three task pods on embedded defaults.
 	$(BUILD_RELEASE)/neutrino-gateway demo $(ARGS)
@@ -75,7 +86,7 @@ bench: release setup-bench ## Compare with HAProxy and nginx on this machine.
 	swift build -c release --package-path Tests/Benchmarks
 	python3 Tests/Benchmarks/bench.py $(ARGS)
 
-verify: release setup-bench ## Run every line of "It shows" and print bar and figure.
+verify: release setup-verify ## Run every line of "It shows" and print bar and figure.
 	@./Scripts/promtool --version >/dev/null
 	swift build -c release --package-path Tests/Benchmarks
 	python3 Tests/Verify/verify.py $(ARGS)
