@@ -51,24 +51,35 @@ async def health() -> dict:
     return {"status": "ok"}
 
 
-async def work(kind: str, prompt: Prompt, request: Request) -> Answer:
+async def work(kind: str, text: str, milliseconds: float, request: Request) -> Answer:
     running[kind] = running.get(kind, 0) + 1
     at_once = running[kind]
     try:
-        await asyncio.sleep(prompt.milliseconds / 1000)
+        await asyncio.sleep(milliseconds / 1000)
     finally:
         running[kind] -= 1
-    return Answer(pod=NAME, text=prompt.text.upper(), needs=request.headers.get("neutrino-resources", ""), at_once=at_once)
+    return Answer(pod=NAME, text=text, needs=request.headers.get("neutrino-resources", ""), at_once=at_once)
 
 
 @app.post("/v1/generate", openapi_extra=needs(cpus=1, gpus=1, memory_gb=8, hold_timeout=60))
 async def generate(prompt: Prompt, request: Request) -> Answer:
-    return await work("generate", prompt, request)
+    return await work("generate", prompt.text.upper(), prompt.milliseconds, request)
 
 
 @app.post("/v1/embed", openapi_extra=needs(cpus=2, memory_gb=2, retry="always"))
 async def embed(prompt: Prompt, request: Request) -> Answer:
-    return await work("embed", prompt, request)
+    return await work("embed", prompt.text.upper(), prompt.milliseconds, request)
+
+
+@app.post("/v1/transcribe", openapi_extra=needs(cpus=1, gpus=1, memory_gb=8))
+async def transcribe(request: Request, milliseconds: float = 50) -> Answer:
+    """Whatever is in the body: its length is the answer."""
+    return await work("transcribe", f"{len(await request.body())} bytes", milliseconds, request)
+
+
+@app.post("/v1/resize", openapi_extra=needs(cpus=1, memory_gb=0.5))
+async def resize(request: Request, milliseconds: float = 10) -> Answer:
+    return await work("resize", f"{len(await request.body())} bytes", milliseconds, request)
 
 
 @app.get("/v1/models/{model}", openapi_extra=needs(cpus=0.5, memory_gb=0.5))
