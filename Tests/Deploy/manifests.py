@@ -7,6 +7,7 @@ As a program it prints what it found as JSON, for `make verify`.
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -149,19 +150,56 @@ def containers(workload: dict) -> list[dict]:
     return [*pod.get("initContainers", []), *pod["containers"]]
 
 
-def environment(container: dict, pod: dict) -> dict[str, str]:
+SUFFIXES = {"": 1, "m": 0.001, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
+
+
+def quantity(text: str) -> float:
+    number = text.rstrip("mkMGKi")
+    return float(number) * SUFFIXES[text[len(number) :]]
+
+
+def environment(container: dict, workload: dict, pod: dict) -> dict[str, str]:
     """The variables of a container as the kubelet would set them; `pod` stands in for what is read from the pod, by path."""
     values: dict[str, str] = {}
     for variable in container.get("env", []):
+        source = variable.get("valueFrom", {})
         if "value" in variable:
             value = variable["value"]
             for name, known in values.items():
                 value = value.replace(f"$({name})", known)
+        elif reference := source.get("resourceFieldRef"):
+            kind, name = reference["resource"].split(".")
+            [of] = [each for each in containers(workload) if each["name"] == reference["containerName"]]
+            # Rounded up, as the kubelet does.
+            value = str(math.ceil(quantity(of["resources"][kind][name]) / quantity(reference["divisor"])))
         else:
-            source = variable["valueFrom"]
-            value = pod[source["fieldRef"]["fieldPath"] if "fieldRef" in source else source["resourceFieldRef"]["resource"]]
+            value = pod[source["fieldRef"]["fieldPath"]]
         values[variable["name"]] = value
     return values
+
+
+def sidecars(name: str) -> list[dict]:
+    """What `neutrino-pod` is started with in an overlay, and what the server beside it may have."""
+    fleet = Fleet(load(name))
+    found = []
+    for workload in fleet.workloads:
+        for container in containers(workload):
+            if container["name"] == "neutrino-pod":
+                [server] = [each for each in containers(workload) if each is not container]
+                limits = server["resources"]["limits"]
+                found.append(
+                    {
+                        "overlay": name,
+                        "name": workload["metadata"]["name"],
+                        "args": container["args"],
+                        "environment": environment(container, workload, {"metadata.name": "pod-0"}),
+                        "openapi": fleet.named("ConfigMap", "neutrino-openapi")["data"]["openapi.yaml"],
+                        "cpus": quantity(limits["cpu"]),
+                        "gpus": float(limits.get("nvidia.com/gpu", 0)),
+                        "memory_gb": quantity(limits["memory"]) / 10**9,
+                    }
+                )
+    return found
 
 
 def main() -> int:
@@ -172,7 +210,8 @@ def main() -> int:
         count += len(resources)
         found += [f"{name}: {each}" for version in versions() for each in schema_objections(resources, version)]
         found += [f"{name}: {each}" for each in Fleet(resources).objections()]
-    print(json.dumps({"resources": count, "versions": versions(), "objections": found}))
+    every = [each for name in names() for each in sidecars(name)]
+    print(json.dumps({"resources": count, "versions": versions(), "objections": found, "sidecars": every}))
     return 0
 
 

@@ -9,7 +9,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from manifests import REPOSITORY, Fleet, containers, environment, load, names, schema_objections, versions
+from manifests import REPOSITORY, Fleet, containers, environment, load, names, quantity, schema_objections, sidecars, versions
 
 PROGRAMS = Path(os.environ.get("NEUTRINO_BIN") or REPOSITORY / ".build/debug")
 #: What stands in for the pod of a replica.
@@ -17,8 +17,6 @@ POD = {
     "metadata.namespace": "neutrino",
     "metadata.name": "neutrino-gateway-1",
     "metadata.labels['apps.kubernetes.io/pod-index']": "1",
-    "limits.cpu": "8",
-    "limits.memory": "32",
 }
 
 
@@ -26,6 +24,10 @@ def gateway(name: str) -> dict:
     found = Fleet(load(name)).named("StatefulSet", "neutrino-gateway")
     assert found is not None
     return found
+
+
+def settings(name: str) -> dict[str, str]:
+    return environment(containers(gateway(name))[0], gateway(name), POD)
 
 
 class ManifestTests(unittest.TestCase):
@@ -58,7 +60,7 @@ class ManifestTests(unittest.TestCase):
     def test_a_gateway_has_the_time_to_end_what_it_took(self):
         for name in names():
             with self.subTest(overlay=name):
-                values = environment(containers(gateway(name))[0], POD)
+                values = settings(name)
                 takes = float(values["DRAIN_DELAY"]) + float(values["DRAIN_TIMEOUT"])
                 self.assertGreaterEqual(gateway(name)["spec"]["template"]["spec"]["terminationGracePeriodSeconds"], takes + 10)
 
@@ -72,7 +74,7 @@ class ManifestTests(unittest.TestCase):
             spec = gateway(name)["spec"]
             self.assertEqual((spec["replicas"], spec["podManagementPolicy"]), (2, "Parallel"))
             self.assertEqual([each["metadata"]["name"] for each in spec["volumeClaimTemplates"]], ["data"])
-            self.assertEqual(environment(containers(gateway(name))[0], POD)["NODE_ID"], "1")
+            self.assertEqual(settings(name)["NODE_ID"], "1")
 
     def test_metrics_that_pods_are_scaled_by_are_those_of_the_documentation(self):
         documented = set(re.findall(r"^\| `(neutrino_\w+)`", (REPOSITORY / "docs/metrics.md").read_text(), re.MULTILINE))
@@ -87,10 +89,18 @@ class ManifestTests(unittest.TestCase):
             self.assertLessEqual(set(re.findall(r"neutrino_\w+", query)), documented)
             self.assertRegex(query, r"^sum\(")
 
+    def test_sidecars_say_what_the_server_beside_them_may_have(self):
+        self.assertEqual([quantity(each) for each in ("8", "500m", "64G", "2Gi")], [8, 0.5, 64e9, 2**31])
+        for each in (each for name in names() for each in sidecars(name)):
+            with self.subTest(overlay=each["overlay"], name=each["name"]):
+                said = {key: float(each["environment"][f"NEUTRINO_POD_{key.upper()}"]) for key in ("cpus", "memory_gb")}
+                self.assertEqual(said, {key: each[key] for key in said})
+                self.assertIn(f"--gpus={each['gpus']:.0f}", each["args"])
+
     def test_scaling_from_zero_holds_requests_for_as_long_as_a_pod_takes_to_come(self):
         scaled = Fleet(load("scale-from-zero")).kind("ScaledObject")
         self.assertEqual({each["spec"]["minReplicaCount"] for each in scaled}, {0})
-        values = environment(containers(gateway("scale-from-zero"))[0], POD)
+        values = settings("scale-from-zero")
         self.assertEqual(values["HOLD_TIMEOUT_NO_PODS"], "600")
 
     def test_the_program_takes_the_settings_and_the_files(self):
@@ -114,7 +124,7 @@ def check(name: str, root: Path) -> subprocess.CompletedProcess:
                 (place / file).write_text(text)
     (root / "etc/neutrino/admin/token").write_text("0123456789abcdef\n")
     moved = re.compile(r"^/(etc|var|tmp)/")
-    values = {key: moved.sub(rf"{root}/\1/", value) for key, value in environment(container, POD).items()}
+    values = {key: moved.sub(rf"{root}/\1/", value) for key, value in settings(name).items()}
     values = discovery({**values, "KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"})
     arguments = [moved.sub(rf"{root}/\1/", each) for each in container["args"][1:]]
     return subprocess.run([PROGRAMS / "neutrino-gateway", "check", *arguments], capture_output=True, text=True, timeout=60, env=values)
