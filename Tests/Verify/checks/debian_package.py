@@ -120,6 +120,11 @@ def reload_and_stop(run: Run, root: DebianRoot, unit: Unit, service: Process, ad
 
 
 def goes(run: Run, root: DebianRoot, before: dict[str, str], accounts: set[str]) -> None:
+    configuration = root.folder / "etc/neutrino-gateway/config.yaml"
+    kept = configuration.read_text() + "hold_timeout: 31\n"
+    configuration.write_text(kept)
+    root.must("dpkg --install package.deb")
+    run.equal("installed over itself, a changed configuration", "kept", "kept" if configuration.read_text() == kept else "lost")
     root.must("dpkg --remove neutrino-gateway")
     left = "configuration and data" if (root.folder / STATE / "neutrino.db").exists() and (root.folder / "etc/neutrino-gateway/config.yaml").exists() else "less"
     run.equal("after a removal there are still", "configuration and data", left)
