@@ -230,8 +230,13 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
         forgetExchange()
         becomeIdle(waiting: .idle, loop.shared.timeouts.keepAlive)
         resumeRequests()
-        // The next one may have begun to come while this one was answered.
-        if exchange == nil, state == .open, flow?.holdsBytes == true { headBegan() }
+        guard state == .open else { return }
+        // The next one may have begun to come while this one was answered: its time runs, whether more of it comes or not.
+        if let exchange {
+            if exchange.awaitsBody, flow?.isPaused == false { wait(.body, loop.shared.timeouts.body) }
+        } else if flow?.holdsBytes == true {
+            headBegan()
+        }
     }
 
     private func forgetExchange() {

@@ -122,6 +122,23 @@ struct TimeoutTests {
         #expect(try connection.received().hasPrefix("HTTP/1.1 408 "))
     }
 
+    @Test("A body that began behind another request has its own time too", arguments: [true, false])
+    func pipelinedBody(_ isOwn: Bool) throws {
+        let connection = try connection()
+        defer { connection.close() }
+        let first = isOwn ? "/health" : "/a"
+        try connection.send(
+            "GET \(first) HTTP/1.1\r\nHost: a\r\n\r\nPOST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nab"
+        )
+        if !isOwn { try #require(connection.parts.intake.taken()).answer(200, [], "x") }
+        #expect(try connection.received().hasPrefix("HTTP/1.1 200 "))
+        connection.advance(.seconds(29))
+        #expect(try connection.received() == "")
+        connection.advance(.seconds(1))
+        #expect(try connection.received().hasPrefix("HTTP/1.1 408 "))
+        #expect(connection.parts.budget.used == 0)
+    }
+
     @Test("Where connections are not kept, answers say so", arguments: [true, false])
     func noKeepAlive(_ isOwn: Bool) throws {
         let connection = try connection { $0.configuration.clientKeepAlive = .zero }
