@@ -17,7 +17,7 @@ package struct IngressConfiguration: Sendable {
     /// `CLIENT_KEEPALIVE`: how long a connection may be idle between requests; then it is closed without a word. Above the 600 s of the
     /// load balancers of the large clouds, so that they close first.
     package var clientKeepAlive = Duration.seconds(620)
-    /// How long a client may take no byte of an answer that waits for it; then its connection is reset.
+    /// `STREAM_IDLE_TIMEOUT`: how long a client may take no byte of an answer that waits for it; then its connection is reset.
     package var sendTimeout = Duration.seconds(300)
     /// How long bytes that nobody wants are read after an answer that ends the connection, so that a reset does not overtake it.
     package var lingerTimeout = Duration.seconds(5)

@@ -86,6 +86,7 @@ extension GatewaySettings {
         ingress.port = gatewayPort
         ingress.headerTimeout = headerTimeout
         ingress.bodyTimeout = bodyTimeout
+        ingress.sendTimeout = streamIdleTimeout
         ingress.clientKeepAlive = clientKeepalive
         ingress.maxBodyBytes = maxBodyBytes
         ingress.maxConnections = maxConnections ?? min(20_000, max(1, descriptorLimit / 10 * 8))

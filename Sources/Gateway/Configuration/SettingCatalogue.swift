@@ -161,7 +161,7 @@ enum SettingCatalogue {
             .pods,
             \.streamIdleTimeout,
             .duration(in: .milliseconds(100)...day),
-            "Between two bytes of a pod's answer; else it is broken off."
+            "Between two bytes of a pod's answer, also as its client takes them; else it is broken off."
         ),
         .init(
             "upstream_keepalive",
