@@ -94,9 +94,14 @@ extension DispatchMachine {
         return shut[excluded - 1]
     }
 
-    /// Whether a pod that it is not kept from could hold a request.
+    /// Whether a pod that it is not kept from could hold a request. One that its breaker shuts out is none: it may be shut out for longer
+    /// than the hold, while there is room on the pod where the request died.
     private func isHeldElsewhere(_ needs: ResourceVector, _ kept: KeptPods) -> Bool {
-        pods.glances.contains { $0.isRoutable && needs.fits(in: $0.largest) && !kept.contains($0.key) }
+        let cutoff = softCutoff(for: needs)
+        return pods.glances.contains { glance in
+            glance.isRoutable && (glance.softShut == 0 || glance.softShut > cutoff) && needs.fits(in: glance.largest)
+                && !kept.contains(glance.key)
+        }
     }
 
     /// What would be left of a pod, in millionths summed over what it has.

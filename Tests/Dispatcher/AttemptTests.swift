@@ -141,6 +141,25 @@ import Testing
         #expect(fixture.dispatches() == [ticket: first.key])
     }
 
+    @Test func itGoesBackToThePodWhereItDiedWhileBreakersShutOutTheOthers() throws {
+        var fixture = MachineFixture { $0.placement = .roundRobin }
+        let pods = (0..<2).map { _ in fixture.pod(.needs(9, memory: 9)) }
+        for _ in 0..<12 {
+            let (ticket, pod) = try fixture.place()
+            fixture.end(ticket, .answered(status: pod == pods[1] ? 500 : 200))
+            fixture.pass(.milliseconds(30))
+            for pod in pods { fixture.sample(pod, .needs(9, memory: 9)) }
+        }
+        #expect(fixture.machine.pods.softShutCount == 1)
+        let (ticket, pod) = try fixture.place()
+        #expect(pod == pods[0])
+        fixture.drainActions()
+        fixture.end(ticket, .died(.reset, mayRepeat: true))
+        fixture.pass(.milliseconds(30))
+        fixture.sample(pods[0], .needs(9, memory: 9))
+        #expect(fixture.dispatches() == [ticket: pods[0].key])
+    }
+
     @Test func theTimeAtAPodThatDiedIsNotHold() throws {
         var fixture = MachineFixture()
         fixture.pod(.needs(1))
