@@ -80,7 +80,9 @@ struct ServerTests {
     func storageFails() async throws {
         var parts = try IngressParts()
         parts.configuration.spoolThreshold = 1000
+        // A folder that is gone would be made anew.
         try FileManager.default.removeItem(atPath: parts.spool.path)
+        try Data().write(to: URL(filePath: parts.spool.path))
         try await withServer(parts) { _, port in
             let client = try await RawClient(port)
             try await client.send("PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n")
