@@ -8,7 +8,7 @@ BUILD_RELEASE := .build/release
 
 # What the build and the tests need, as Debian packages; `setup` installs what is missing and says nothing otherwise.
 PACKAGES := libsqlite3-dev libcurl4-openssl-dev zlib1g-dev pkg-config curl python3 openssl
-TEST_PACKAGES := chromium chromium-driver python3-venv
+TEST_PACKAGES := chromium chromium-driver python3-venv nginx-light
 BENCH_PACKAGES := wrk haproxy nginx-light sqlite3
 DEB_PACKAGES := dpkg-dev binutils
 # For `make verify`: a Debian without anything, what a program asks of the kernel, and who finds fault with packages and units.
@@ -20,10 +20,16 @@ BROWSER_TESTS := NEUTRINO_BIN=$(CURDIR)/.build/debug .venv/bin/python -m unittes
 # Manifests, images, unit and package, against their schemas and the program.
 DEPLOY_TESTS := NEUTRINO_BIN=$(CURDIR)/.build/debug .venv/bin/python -m unittest discover --start-directory Tests/Deploy
 
+# Pods and clients of raw bytes that misbehave, before a gateway that is a process.
+FAULT_TESTS := NEUTRINO_BIN=$(CURDIR)/.build/debug .venv/bin/python -W ignore -m unittest discover --start-directory Tests/Faults/wire
+
+# Requests that are not plainly one request, over the real listener; what is accepted is replayed to h11, httptools and nginx.
+WIRE_FUZZ := .venv/bin/python Tests/Fuzz/wire.py
+
 # The admin API, driven from its document.
 DOCUMENT_TESTS := .venv/bin/python Tests/Schemathesis/run.py --binary .build/debug/neutrino-gateway
 
-.PHONY: help setup setup-test setup-bench setup-verify run build release deb test test-browser test-deploy manifests lint format bench verify clean
+.PHONY: help setup setup-test setup-bench setup-verify run build release deb test test-browser test-deploy test-faults manifests lint format fuzz soak sanitize bench verify clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,6 +42,7 @@ setup-test: setup
 	@./Scripts/install-python Tests/Browser/requirements.txt
 	@./Scripts/install-python Tests/Schemathesis/requirements.txt
 	@./Scripts/install-python Tests/Deploy/requirements.txt
+	@./Scripts/install-python Tests/Fuzz/requirements.txt
 
 setup-bench: setup-test
 	@./Scripts/install-packages $(BENCH_PACKAGES)
@@ -64,6 +71,8 @@ test: setup-test ## Run the tests; ARGS="--filter Admin" runs some.
 	$(if $(ARGS),,$(DOCUMENT_TESTS))
 	$(if $(ARGS),,$(BROWSER_TESTS))
 	$(if $(ARGS),,$(DEPLOY_TESTS))
+	$(if $(ARGS),,$(FAULT_TESTS))
+	$(if $(ARGS),,NEUTRINO_BIN=$(CURDIR)/.build/debug $(WIRE_FUZZ) --count 1500 --seconds 20)
 
 test-deploy: setup-test ## Run the tests of what is in deploy/.
 	swift build --product neutrino-gateway
@@ -86,10 +95,24 @@ bench: release setup-bench ## Compare with HAProxy and nginx on this machine.
 	swift build -c release --package-path Tests/Benchmarks
 	python3 Tests/Benchmarks/bench.py $(ARGS)
 
+test-faults: setup-test ## Run the tests of pods and clients that misbehave.
+	swift build
+	$(FAULT_TESTS)
+
+fuzz: release setup-test ## Fuzz the codec and the listener; ARGS="COUNT SEED" (10,000,000 inputs from seed 1).
+	swift build -c release --product neutrino-fuzz
+	./Scripts/fuzz $(ARGS)
+
+soak: release ## Load, faults and kills for half an hour, then the accounts; ARGS="--kill-every 0" without kills.
+	python3 Tests/Soak/soak.py $(ARGS)
+
+sanitize: setup ## Run the tests under the address and the thread sanitizer; ARGS="address" for one of them.
+	./Scripts/sanitize $(ARGS)
+
 verify: release setup-verify ## Run every line of "It shows" and print bar and figure.
 	@./Scripts/promtool --version >/dev/null
 	swift build -c release --package-path Tests/Benchmarks
 	python3 Tests/Verify/verify.py $(ARGS)
 
 clean: ## Remove what was built.
-	rm -rf .build .venv Tests/Benchmarks/.build bench-results
+	rm -rf .build .build-address .build-thread .venv Tests/Benchmarks/.build bench-results

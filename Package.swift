@@ -136,8 +136,22 @@ let package = Package(
         .executableTarget(name: "neutrino-gateway", dependencies: ["Gateway"], swiftSettings: settings),
         .executableTarget(name: "neutrino-pod", dependencies: ["TaskPod"], swiftSettings: settings),
 
+        // What the codecs' tests and `make fuzz` share; no part of the product.
+        .target(
+            name: "CodecFuzz",
+            dependencies: ["HTTP", "Core", nioCore, nioEmbedded],
+            path: "Tests/Fuzz/CodecFuzz",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "neutrino-fuzz",
+            dependencies: ["CodecFuzz", nioLocks],
+            path: "Tests/Fuzz/neutrino-fuzz",
+            swiftSettings: settings
+        ),
+
         tests("Core", ["Core", nioCore]),
-        tests("HTTP", ["HTTP", "Core", nioCore, nioEmbedded, nioHTTP1]),
+        tests("HTTP", ["HTTP", "CodecFuzz", "Core", nioCore, nioEmbedded, nioHTTP1]),
         tests("OpenAPI", ["OpenAPI", "Core"]),
         tests("Migrations", ["Migrations", grdb]),
         tests(
@@ -195,7 +209,9 @@ let package = Package(
                 logging,
                 lifecycle, grdb,
                 subprocess, system,
-            ]
+            ],
+            // Faults that need no Swift: pods and clients of raw bytes.
+            exclude: ["wire"]
         ),
     ],
     swiftLanguageModes: [.v6]

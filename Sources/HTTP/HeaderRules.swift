@@ -158,7 +158,7 @@ private enum Kind {
             }
         default: break
         }
-        if name.count > 9, name[0] | 0x20 == UInt8(ascii: "n"),
+        if name.count >= 9, name[0] | 0x20 == UInt8(ascii: "n"),
             UnsafeRawBufferPointer(rebasing: name[..<9]).equalsFolding("neutrino-")
         {
             self = .dropped

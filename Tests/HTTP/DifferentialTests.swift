@@ -1,7 +1,6 @@
+import CodecFuzz
 import Core
 import Foundation
-import NIOCore
-import NIOEmbedded
 import Testing
 
 @testable import HTTP
@@ -20,95 +19,6 @@ import Testing
         return first..<first + UInt64(environment("NEUTRINO_FUZZ_COUNT", default: 2000))
     }()
 
-    /// What a codec made of some bytes.
-    struct Reading<Message: Equatable>: Equatable {
-        var messages: [Message]
-        var isRefused: Bool
-    }
-
-    private static func read(
-        requests pieces: [[UInt8]],
-        by codec: MessageCodec,
-        ends: Bool = false
-    ) throws -> Reading<ReadRequest> {
-        let wire = try RequestWire(codec)
-        for piece in pieces { try wire.receive(piece) }
-        if ends { wire.channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed) }
-        return Reading(messages: wire.requests, isRefused: wire.error != nil)
-    }
-
-    private static func read(
-        answer pieces: [[UInt8]],
-        to method: RequestMethod,
-        by codec: MessageCodec,
-        ends: Bool
-    ) throws -> (reading: Reading<ReadAnswer>, interim: [Int]) {
-        let wire = try AnswerWire(codec)
-        try wire.send(method)
-        for piece in pieces { try wire.receive(piece) }
-        if ends { wire.channel.pipeline.fireChannelInactive() }
-        return (Reading(messages: wire.answers, isRefused: wire.error != nil), wire.interim)
-    }
-
-    private static let lineEnds = Array("\r\n\r\n".utf8)
-
-    /// What is wrong with the reading of some requests; nil when nothing is.
-    static func difference(requests bytes: [UInt8], pieces: [[UInt8]]) throws -> String? {
-        let ours = try read(requests: [bytes], by: .bytes)
-        // When a line that is not whole is refused may depend on the pieces; whether, may not.
-        let (atOnce, inPieces) = try (
-            read(requests: [bytes], by: .bytes, ends: true), read(requests: pieces, by: .bytes, ends: true)
-        )
-        guard inPieces == atOnce else { return "in pieces \(inPieces), at once \(atOnce)" }
-        let theirs = try read(requests: [bytes], by: .nio)
-        for (index, message) in ours.messages.enumerated() {
-            guard message.isWhole || !ours.isRefused else { break }
-            guard index < theirs.messages.count else { return "\(message) is not in \(theirs)" }
-            var theirs = theirs.messages[index]
-            let isUpgrade = theirs.fields.last == "Connection: close" && message.fields.last != "Connection: close"
-            if isUpgrade { theirs.fields.removeLast() }
-            guard theirs == message.asText else { return "ours: \(message), theirs: \(theirs)" }
-            // llhttp stops here; what follows is not compared.
-            if isUpgrade { return nil }
-        }
-        // llhttp looks at some lines byte by byte, we when they are whole: what matters is what becomes of them then.
-        if !ours.isRefused, theirs.isRefused, ours.messages.last?.isWhole == false,
-            try !read(requests: [bytes + lineEnds], by: .bytes).isRefused
-        {
-            return "taken, but refused by llhttp: \(ours)"
-        }
-        return nil
-    }
-
-    static func difference(
-        answer bytes: [UInt8],
-        to method: RequestMethod,
-        pieces: [[UInt8]],
-        ends: Bool
-    ) throws -> String? {
-        let (ours, interim) = try read(answer: [bytes], to: method, by: .bytes, ends: ends)
-        let (atOnce, inPieces) = try (
-            read(answer: [bytes], to: method, by: .bytes, ends: true),
-            read(answer: pieces, to: method, by: .bytes, ends: true)
-        )
-        guard inPieces == atOnce else { return "in pieces \(inPieces), at once \(atOnce)" }
-        let (theirs, theirInterim) = try read(answer: [bytes], to: method, by: .nio, ends: ends)
-        guard theirInterim.starts(with: interim) else { return "interim \(interim), theirs \(theirInterim)" }
-        for (index, message) in ours.messages.enumerated() {
-            guard message.isWhole || !ours.isRefused else { break }
-            guard index < theirs.messages.count else { return "\(message) is not in \(theirs)" }
-            var theirs = theirs.messages[index]
-            theirs.reason = message.reason
-            guard theirs == message.asText else { return "ours: \(message), theirs: \(theirs)" }
-        }
-        if !ours.isRefused, theirs.isRefused, ours.messages.last?.isWhole == false,
-            try !read(answer: [bytes + lineEnds], to: method, by: .bytes, ends: ends).reading.isRefused
-        {
-            return "taken, but refused by llhttp: \(ours)"
-        }
-        return nil
-    }
-
     @Test("Generated requests are framed as llhttp frames them")
     func requests() throws {
         var whole = 0
@@ -116,12 +26,12 @@ import Testing
             var generator = MessageGenerator(seed: seed)
             let bytes = generator.requests()
             let pieces = generator.pieces(of: bytes)
-            if let difference = try Self.difference(requests: bytes, pieces: pieces) {
+            if let difference = try Comparison.difference(requests: bytes, pieces: pieces) {
                 Issue.record(
                     "seed \(seed): \(String(decoding: bytes, as: UTF8.self).debugDescription)\n\(difference.debugDescription)"
                 )
             }
-            if try Self.read(requests: [bytes], by: .bytes).messages.contains(where: \.isWhole) { whole += 1 }
+            if try Comparison.read(requests: [bytes], by: .bytes).messages.contains(where: \.isWhole) { whole += 1 }
         }
         // Else the comparison would say nothing.
         #expect(whole > Self.seeds.count / 3, "\(whole) of \(Self.seeds.count) have a whole request")
@@ -136,15 +46,47 @@ import Testing
             let pieces = generator.pieces(of: bytes)
             let method = generator.isTrue(oneIn: 8) ? RequestMethod.head : .get
             let ends = generator.isTrue(oneIn: 2)
-            if let difference = try Self.difference(answer: bytes, to: method, pieces: pieces, ends: ends) {
+            if let difference = try Comparison.difference(answer: bytes, to: method, pieces: pieces, ends: ends) {
                 Issue.record(
                     "seed \(seed): \(String(decoding: bytes, as: UTF8.self).debugDescription)\n\(difference.debugDescription)"
                 )
             }
-            let reading = try Self.read(answer: [bytes], to: method, by: .bytes, ends: true).reading
+            let reading = try Comparison.read(answer: [bytes], to: method, by: .bytes, ends: true).reading
             if reading.messages.contains(where: \.isWhole) { whole += 1 }
         }
         #expect(whole > Self.seeds.count / 3, "\(whole) of \(Self.seeds.count) are whole")
+    }
+
+    @Test("What is forwarded of generated requests is one request, whoever reads it")
+    func forwarding() throws {
+        for seed in Self.seeds {
+            var generator = MessageGenerator(seed: seed)
+            let bytes = generator.requests()
+            let difference = try Comparison.difference(forwarding: bytes, isTrusted: generator.isTrue(oneIn: 4))
+            #expect(difference == nil, "seed \(seed)")
+        }
+    }
+
+    /// `Tests/Fuzz/corpus`: what is published of request smuggling, and what `make fuzz` found.
+    @Test("The published forms are framed as llhttp frames them, wherever they are cut, or refused")
+    func published() throws {
+        let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .appending(path: "Fuzz/corpus")
+        let cases = try CorpusCase.read(folder)
+        #expect(cases.count > 300)
+        for each in cases where each.bytes.count < 1000 {
+            for cut in 1..<each.bytes.count {
+                let pieces = [Array(each.bytes[..<cut]), Array(each.bytes[cut...])]
+                let difference = try Comparison.difference(requests: each.bytes, pieces: pieces)
+                #expect(difference == nil, "\(each) cut at \(cut)")
+            }
+            #expect(try Comparison.difference(forwarding: each.bytes, isTrusted: false) == nil, "\(each)")
+            if [400, 431, 501, 505].contains(each.status) {
+                let reading = try Comparison.read(requests: [each.bytes], by: .bytes, ends: true)
+                let isOwn = each.status == 501 && reading.messages.first?.isWhole == true
+                #expect(reading.isRefused && reading.messages.allSatisfy { !$0.isWhole } || isOwn, "\(each)")
+            }
+        }
     }
 
     @Test("The corpus is framed as llhttp frames it, wherever it is cut")
@@ -152,7 +94,7 @@ import Testing
         for text in RequestRefusalTests.refused.map(\.text) + RequestRefusalTests.taken where text.utf8.count < 1000 {
             let bytes = Array(text.utf8)
             for cut in 1..<bytes.count {
-                let difference = try Self.difference(
+                let difference = try Comparison.difference(
                     requests: bytes,
                     pieces: [Array(bytes[..<cut]), Array(bytes[cut...])]
                 )
@@ -163,40 +105,9 @@ import Testing
             let bytes = Array(text.utf8)
             for cut in 1..<bytes.count {
                 let pieces = [Array(bytes[..<cut]), Array(bytes[cut...])]
-                let difference = try Self.difference(answer: bytes, to: .get, pieces: pieces, ends: true)
+                let difference = try Comparison.difference(answer: bytes, to: .get, pieces: pieces, ends: true)
                 #expect(difference == nil, "\(text.debugDescription) cut at \(cut)")
             }
         }
-    }
-}
-
-extension [String] {
-    /// As NIOHTTP1 has it, which decodes names and values as UTF-8, each by itself.
-    fileprivate var asText: [String] {
-        map { line in
-            let bytes = line.unicodeScalars.map { UInt8($0.value) }
-            let colon = bytes.firstIndex(of: 0x3A)!
-            let value = String(decoding: bytes[(colon + 2)...], as: UTF8.self)
-            let text = String(decoding: bytes[..<colon], as: UTF8.self) + ": " + value
-            return String(text.utf8.map { Character(UnicodeScalar($0)) })
-        }
-    }
-}
-
-extension ReadRequest {
-    fileprivate var asText: ReadRequest {
-        var copy = self
-        copy.fields = fields.asText
-        copy.trailers = trailers?.asText
-        return copy
-    }
-}
-
-extension ReadAnswer {
-    fileprivate var asText: ReadAnswer {
-        var copy = self
-        copy.fields = fields.asText
-        copy.trailers = trailers?.asText
-        return copy
     }
 }

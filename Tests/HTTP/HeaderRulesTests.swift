@@ -1,3 +1,4 @@
+import CodecFuzz
 import Core
 import NIOCore
 import Testing
@@ -85,7 +86,7 @@ import Testing
     func ours() {
         let lines = Self.forward([
             ("Neutrino-Resources", "gpus=9"), ("NEUTRINO_Request-Id", "1"), ("neutrino_reason", "1"),
-            ("Neutrino-Anything", "1"),
+            ("Neutrino-Anything", "1"), ("neutrino_", "1"), ("Neutrino-", "1"),
             ("Neutrinos", "kept"), ("X-Neutrino-A", "kept"),
         ])
         #expect(

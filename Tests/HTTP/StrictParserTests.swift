@@ -1,3 +1,4 @@
+import CodecFuzz
 import Core
 import NIOCore
 import Testing

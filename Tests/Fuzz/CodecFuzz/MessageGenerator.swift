@@ -1,9 +1,9 @@
 /// Makes messages that are mostly valid, with what parsers are known to disagree about, and spoils some. The same seed makes
 /// the same bytes.
-struct MessageGenerator {
+package struct MessageGenerator {
     private var state: UInt64
 
-    init(seed: UInt64) { state = seed }
+    package init(seed: UInt64) { state = seed }
 
     // SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators).
     private mutating func next() -> UInt64 {
@@ -14,14 +14,14 @@ struct MessageGenerator {
         return value ^ (value >> 31)
     }
 
-    mutating func number(below bound: Int) -> Int { Int(next() % UInt64(bound)) }
-    mutating func isTrue(oneIn count: Int) -> Bool { number(below: count) == 0 }
-    private mutating func pick<Element>(_ elements: [Element]) -> Element { elements[number(below: elements.count)] }
+    package mutating func number(below bound: Int) -> Int { Int(next() % UInt64(bound)) }
+    package mutating func isTrue(oneIn count: Int) -> Bool { number(below: count) == 0 }
+    mutating func pick<Element>(_ elements: [Element]) -> Element { elements[number(below: elements.count)] }
 
     // MARK: Requests
 
     /// One to three requests behind each other.
-    mutating func requests() -> [UInt8] {
+    package mutating func requests() -> [UInt8] {
         var bytes: [UInt8] = []
         if isTrue(oneIn: 20) { bytes += Array(pick(["\r\n", "\n", "\r\n\r\n", "\r"]).utf8) }
         for _ in 0..<(1 + number(below: 3)) {
@@ -181,7 +181,7 @@ struct MessageGenerator {
     // MARK: Answers
 
     /// Interim heads and an answer, perhaps with something behind it.
-    mutating func answer() -> [UInt8] {
+    package mutating func answer() -> [UInt8] {
         var bytes: [UInt8] = []
         while isTrue(oneIn: 8) {
             let line = "HTTP/1.\(isTrue(oneIn: 10) ? "0" : "1") \(pick(["100", "102", "103", "199", "101"])) X\r\n"
@@ -211,7 +211,7 @@ struct MessageGenerator {
     ]
 
     /// Changes a few bytes of one message in three.
-    private mutating func spoiled(_ bytes: [UInt8]) -> [UInt8] {
+    mutating func spoiled(_ bytes: [UInt8]) -> [UInt8] {
         guard isTrue(oneIn: 3) else { return bytes }
         var bytes = bytes
         for _ in 0..<(1 + number(below: 3)) where !bytes.isEmpty {
@@ -231,7 +231,7 @@ struct MessageGenerator {
     }
 
     /// Cuts bytes into pieces, many of them short.
-    mutating func pieces(of bytes: [UInt8]) -> [[UInt8]] {
+    package mutating func pieces(of bytes: [UInt8]) -> [[UInt8]] {
         var pieces: [[UInt8]] = []
         var start = 0
         let longest = pick([1, 3, 10, 40, 1000])

@@ -1,44 +1,43 @@
-import Core
-import NIOCore
-import NIOEmbedded
-
-@testable import HTTP
+package import Core
+package import HTTP
+package import NIOCore
+package import NIOEmbedded
 
 /// What a client codec made of some bytes, in a form to compare.
-struct ReadAnswer: Equatable, CustomStringConvertible {
-    var status: Int
-    var reason: String
-    var version: HTTPVersion
-    var fields: [String]
-    var framing: BodyFraming
-    var keepAlive: Bool
-    var body: [UInt8] = []
-    var trailers: [String]?
-    var isWhole = false
+package struct ReadAnswer: Equatable, CustomStringConvertible {
+    package var status: Int
+    package var reason: String
+    package var version: HTTPVersion
+    package var fields: [String]
+    package var framing: BodyFraming
+    package var keepAlive: Bool
+    package var body: [UInt8] = []
+    package var trailers: [String]?
+    package var isWhole = false
 
-    var bodyText: String { String(decoding: body, as: UTF8.self) }
+    package var bodyText: String { String(decoding: body, as: UTF8.self) }
 
-    var description: String {
+    package var description: String {
         "\(status) \(reason) \(version) \(fields) \(framing) keep: \(keepAlive) \(bodyText) \(trailers ?? []) whole: \(isWhole)"
     }
 }
 
 /// A client connection without a socket.
-final class AnswerWire {
-    let channel: EmbeddedChannel
-    let recorder = Recorder()
+package final class AnswerWire {
+    package let channel: EmbeddedChannel
+    package let recorder = Recorder()
 
-    final class Recorder: ChannelInboundHandler {
-        typealias InboundIn = ResponsePart
-        typealias OutboundOut = OutgoingRequestPart
+    package final class Recorder: ChannelInboundHandler {
+        package typealias InboundIn = ResponsePart
+        package typealias OutboundOut = OutgoingRequestPart
 
-        var answers: [ReadAnswer] = []
-        var interim: [Int] = []
-        var error: MessageError?
-        var isInactive = false
-        var onEnd: (ChannelHandlerContext) -> Void = { _ in }
+        package var answers: [ReadAnswer] = []
+        package var interim: [Int] = []
+        package var error: MessageError?
+        package var isInactive = false
+        package var onEnd: (ChannelHandlerContext) -> Void = { _ in }
 
-        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             precondition(error == nil, "a part after what was invalid")
             switch unwrapInboundIn(data) {
             case .informational(let head): interim.append(head.status)
@@ -62,12 +61,12 @@ final class AnswerWire {
             }
         }
 
-        func channelInactive(context: ChannelHandlerContext) { isInactive = true }
+        package func channelInactive(context: ChannelHandlerContext) { isInactive = true }
 
-        func errorCaught(context: ChannelHandlerContext, error: any Error) {}
+        package func errorCaught(context: ChannelHandlerContext, error: any Error) {}
     }
 
-    init(_ codec: MessageCodec, limits: MessageLimits = MessageLimits()) throws {
+    package init(_ codec: MessageCodec, limits: MessageLimits = MessageLimits()) throws {
         channel = EmbeddedChannel()
         try codec.addClientHandlers(to: channel.pipeline.syncOperations, limits: limits)
         try channel.pipeline.syncOperations.addHandler(recorder)
@@ -76,21 +75,21 @@ final class AnswerWire {
 
     deinit { _ = try? channel.finish(acceptAlreadyClosed: true) }
 
-    var answers: [ReadAnswer] { recorder.answers }
-    var error: MessageError? { recorder.error }
-    var interim: [Int] { recorder.interim }
+    package var answers: [ReadAnswer] { recorder.answers }
+    package var error: MessageError? { recorder.error }
+    package var interim: [Int] { recorder.interim }
 
-    func send(_ method: RequestMethod = .get) throws {
+    package func send(_ method: RequestMethod = .get) throws {
         let head = OutgoingRequestPart.head(ByteBuffer(string: "\(method.rawValue) / HTTP/1.1\r\n\r\n"), method: method)
         try channel.writeOutbound(head)
     }
 
-    func receive(_ text: String) throws { try receive(Array(text.utf8)) }
+    package func receive(_ text: String) throws { try receive(Array(text.utf8)) }
 
-    func receive(_ bytes: [UInt8]) throws { try channel.writeInbound(ByteBuffer(bytes: bytes)) }
+    package func receive(_ bytes: [UInt8]) throws { try channel.writeInbound(ByteBuffer(bytes: bytes)) }
 
     /// Sends a request of each method and feeds the bytes of the answers in pieces of a size.
-    static func read(
+    package static func read(
         _ bytes: [UInt8],
         to methods: [RequestMethod] = [.get],
         in piece: Int = .max,
@@ -107,7 +106,7 @@ final class AnswerWire {
         return wire
     }
 
-    static func read(
+    package static func read(
         _ text: String,
         to method: RequestMethod = .get,
         in piece: Int = .max,

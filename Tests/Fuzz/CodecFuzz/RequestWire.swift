@@ -1,21 +1,23 @@
-import Core
-import NIOCore
-import NIOEmbedded
-
-@testable import HTTP
+package import Core
+package import HTTP
+package import NIOCore
+package import NIOEmbedded
 
 /// What a server codec made of some bytes, in a form to compare.
-struct ReadRequest: Equatable, CustomStringConvertible {
-    var method: RequestMethod
-    var target: String
-    var version: HTTPVersion
-    var fields: [String]
-    var framing: BodyFraming
-    var body: [UInt8] = []
-    var trailers: [String]?
-    var isWhole = false
+package struct ReadRequest: CustomStringConvertible {
+    package var method: RequestMethod
+    package var target: String
+    package var version: HTTPVersion
+    package var fields: [String]
+    package var framing: BodyFraming
+    package var body: [UInt8] = []
+    package var trailers: [String]?
+    package var isWhole = false
+    /// As it was read; not compared.
+    package let head: RequestHead
 
     init(_ head: RequestHead, _ framing: BodyFraming) {
+        self.head = head
         method = head.method
         target = String(buffer: head.target)
         version = head.version
@@ -23,16 +25,25 @@ struct ReadRequest: Equatable, CustomStringConvertible {
         self.framing = framing
     }
 
-    var bodyText: String { String(decoding: body, as: UTF8.self) }
+    package var bodyText: String { String(decoding: body, as: UTF8.self) }
 
-    var description: String {
+    package var description: String {
         "\(method.rawValue) \(target) \(version) \(fields) \(framing) \(bodyText) \(trailers ?? []) whole: \(isWhole)"
+    }
+}
+
+extension ReadRequest: Equatable {
+    package static func == (one: ReadRequest, other: ReadRequest) -> Bool {
+        one.method == other.method && one.target == other.target && one.version == other.version
+            && one.fields == other.fields
+            && one.framing == other.framing && one.body == other.body && one.trailers == other.trailers
+            && one.isWhole == other.isWhole
     }
 }
 
 extension HeaderFields {
     /// Each line as `Name: value`; bytes that are not ASCII as Latin-1, so that none is lost.
-    var lines: [String] {
+    package var lines: [String] {
         var lines: [String] = []
         forEach { name, value in
             lines.append(String((Array(name) + [0x3A, 0x20] + Array(value)).map { Character(UnicodeScalar($0)) }))
@@ -42,23 +53,23 @@ extension HeaderFields {
 }
 
 /// A server connection without a socket.
-final class RequestWire {
-    let channel: EmbeddedChannel
-    let flow: RequestFlow
-    let recorder = Recorder()
+package final class RequestWire {
+    package let channel: EmbeddedChannel
+    package let flow: RequestFlow
+    package let recorder = Recorder()
 
     /// Notes the parts; may pause after each end.
-    final class Recorder: ChannelInboundHandler {
-        typealias InboundIn = RequestPart
-        typealias OutboundOut = ByteBuffer
+    package final class Recorder: ChannelInboundHandler {
+        package typealias InboundIn = RequestPart
+        package typealias OutboundOut = ByteBuffer
 
-        var requests: [ReadRequest] = []
-        var error: MessageError?
-        var parts = 0
-        var events: [String] = []
-        var onEnd: () -> Void = {}
+        package var requests: [ReadRequest] = []
+        package var error: MessageError?
+        package var parts = 0
+        package var events: [String] = []
+        package var onEnd: () -> Void = {}
 
-        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             parts += 1
             precondition(error == nil, "a part after what was invalid")
             switch unwrapInboundIn(data) {
@@ -72,14 +83,14 @@ final class RequestWire {
             }
         }
 
-        func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
             if event as? ChannelEvent == .inputClosed { events.append("inputClosed after \(parts)") }
         }
 
-        func channelInactive(context: ChannelHandlerContext) { events.append("inactive after \(parts)") }
+        package func channelInactive(context: ChannelHandlerContext) { events.append("inactive after \(parts)") }
     }
 
-    init(_ codec: MessageCodec, limits: MessageLimits = MessageLimits()) throws {
+    package init(_ codec: MessageCodec, limits: MessageLimits = MessageLimits()) throws {
         channel = EmbeddedChannel()
         flow = try codec.addServerHandlers(to: channel.pipeline.syncOperations, limits: limits)
         try channel.pipeline.syncOperations.addHandler(recorder)
@@ -88,15 +99,15 @@ final class RequestWire {
 
     deinit { _ = try? channel.finish(acceptAlreadyClosed: true) }
 
-    var requests: [ReadRequest] { recorder.requests }
-    var error: MessageError? { recorder.error }
+    package var requests: [ReadRequest] { recorder.requests }
+    package var error: MessageError? { recorder.error }
 
-    func receive(_ text: String) throws { try receive(Array(text.utf8)) }
+    package func receive(_ text: String) throws { try receive(Array(text.utf8)) }
 
-    func receive(_ bytes: [UInt8]) throws { try channel.writeInbound(ByteBuffer(bytes: bytes)) }
+    package func receive(_ bytes: [UInt8]) throws { try channel.writeInbound(ByteBuffer(bytes: bytes)) }
 
     /// Feeds the bytes in pieces of a size.
-    static func read(
+    package static func read(
         _ bytes: [UInt8],
         in piece: Int = .max,
         by codec: MessageCodec,
@@ -112,7 +123,7 @@ final class RequestWire {
         return wire
     }
 
-    static func read(_ text: String, in piece: Int = .max, by codec: MessageCodec) throws -> RequestWire {
+    package static func read(_ text: String, in piece: Int = .max, by codec: MessageCodec) throws -> RequestWire {
         try read(Array(text.utf8), in: piece, by: codec)
     }
 }
