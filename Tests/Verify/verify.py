@@ -86,6 +86,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--keep", action="store_true", help="keep the folders of configurations, databases and logs")
     parser.add_argument("--logs", action="store_true", help="print the programs' last lines also when all went well")
     parser.add_argument("--log-lines", type=int, default=8)
+    parser.add_argument("--soak-minutes", type=float, default=2, help="of lines 4.2 and 4.3; 30 for what the issue asks for")
+    parser.add_argument("--fuzz-count", type=int, default=500_000, help="inputs of line 4.6; 10000000 for what the issue asks for")
     return parser.parse_args()
 
 
