@@ -49,6 +49,14 @@ package struct MessageLimits: Sendable {
     package var fieldLines = 200
 
     package init() {}
+
+    /// For who stands behind a gateway: what it takes at its own bounds is a little more when it is passed on.
+    package static let behindGateway: MessageLimits = {
+        var limits = MessageLimits()
+        limits.headBytes += 16 * 1024
+        limits.fieldLines += 56
+        return limits
+    }()
 }
 
 /// The HTTP/1.1 codec behind which an implementation is chosen.

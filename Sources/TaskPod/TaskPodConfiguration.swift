@@ -40,7 +40,7 @@ package struct TaskPodConfiguration: Sendable {
     /// How many request ids are remembered for `GET /_pod/requests`; older ones are forgotten.
     package var rememberedRequests = 100_000
     package var codec = MessageCodec.bytes
-    package var limits = MessageLimits()
+    package var limits = MessageLimits.behindGateway
     /// For the rest of a head, from its first bytes on.
     package var headTimeout = TimeAmount.seconds(10)
     /// Between two reads of a body. A sidecar's task has its slot from its head on: a client that stalls must not keep it.

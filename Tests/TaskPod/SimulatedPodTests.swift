@@ -36,6 +36,17 @@ struct SimulatedPodTests {
         }
     }
 
+    @Test("a head at the gateway's bounds fits, with what the gateway adds to it")
+    func largeHead() async throws {
+        let limits = MessageLimits()
+        let long = String(repeating: "z", count: limits.headBytes - 3000)
+        let fields = (0..<limits.fieldLines).map { ("X-\($0)", "y") } + (0..<20).map { ("Y-\($0)", "added") }
+        try await withPod(configured { $0.name = "a" }) { server, _ in
+            let answer = try await request(server, .get, "/", fields + [("X-Long", long)])
+            #expect(answer.status == 200)
+        }
+    }
+
     @Test("needs come from the field, else the document, else the default; OPTIONS needs nothing")
     func needs() async throws {
         let yaml = "openapi: 3.0.0\npaths: {'/gpu/{id}': {post: {x-neutrino-resources: {num_gpus: 2}}}}"
