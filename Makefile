@@ -73,6 +73,7 @@ test: setup-test ## Run the tests; ARGS="--filter Admin" runs some.
 	$(if $(ARGS),,$(DEPLOY_TESTS))
 	$(if $(ARGS),,$(FAULT_TESTS))
 	$(if $(ARGS),,NEUTRINO_BIN=$(CURDIR)/.build/debug $(WIRE_FUZZ) --count 1500 --seconds 20)
+	$(if $(ARGS),,NEUTRINO_BIN=$(CURDIR)/.build/debug $(WIRE_FUZZ) --count 200 --sidecar)
 
 test-deploy: setup-test ## Run the tests of what is in deploy/.
 	swift build --product neutrino-gateway

@@ -15,9 +15,10 @@ package enum Comparison {
     package static func read(
         requests pieces: [[UInt8]],
         by codec: MessageCodec,
-        ends: Bool = false
+        ends: Bool = false,
+        limits: MessageLimits = MessageLimits()
     ) throws -> Reading<ReadRequest> {
-        let wire = try RequestWire(codec)
+        let wire = try RequestWire(codec, limits: limits)
         for piece in pieces { try wire.receive(piece) }
         if ends { wire.channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed) }
         return Reading(messages: wire.requests, isRefused: wire.error != nil)

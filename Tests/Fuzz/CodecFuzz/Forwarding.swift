@@ -18,7 +18,7 @@ extension Comparison {
         for request in try read(requests: [bytes], by: .bytes).messages where request.isWhole {
             let sent = forwarded(request, from: peer)
             for codec in MessageCodec.allCases {
-                let reading = try read(requests: [sent + mark], by: codec)
+                let reading = try read(requests: [sent + mark], by: codec, limits: .behindGateway)
                 guard !reading.isRefused, reading.messages.count == 2, reading.messages.allSatisfy(\.isWhole),
                     let first = reading.messages.first, reading.messages.last?.target == "/mark"
                 else { return "\(codec) reads \(reading) of \(text(sent))" }

@@ -64,7 +64,7 @@ for thread in 0..<threads {
             }
             done += 1
             // Else the comparison would say nothing.
-            if seed % 64 == UInt64(thread), (try? input.isTaken()) == true { taken += 1 }
+            if done % 64 == 0, (try? input.isTaken()) == true { taken += 1 }
             if done % 1024 == 0 {
                 tally.withLockedValue {
                     $0.done += done
