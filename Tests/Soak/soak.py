@@ -70,9 +70,9 @@ class Report:
     rate: float = 0
 
     def change(self, value) -> tuple[float, float]:
-        """The mean of the first and of the last sixth."""
+        """The median of the first and of the last sixth: what a burst leaves for a moment is no growth."""
         part = max(1, len(self.samples) // 6)
-        return statistics.mean(map(value, self.samples[:part])), statistics.mean(map(value, self.samples[-part:]))
+        return statistics.median(map(value, self.samples[:part])), statistics.median(map(value, self.samples[-part:]))
 
     @property
     def memory(self) -> tuple[float, float]:
@@ -192,6 +192,8 @@ def show(report: Report, plan: Plan) -> bool:
     memory, descriptors = report.memory, report.descriptors
     mebibyte = 1 << 20
     print(f"memory: first sixth {memory[0] / mebibyte:.1f} MiB, last {memory[1] / mebibyte:.1f} MiB ({memory[1] / memory[0] - 1:+.1%})")
+    minutes = [report.samples[index : index + 60] for index in range(0, len(report.samples), 60)]
+    print("memory by the minute, MiB: " + " ".join(f"{statistics.median(each.resident for each in part) / mebibyte:.0f}" for part in minutes))
     print(f"descriptors: first sixth {descriptors[0]:.0f}, last {descriptors[1]:.0f} ({descriptors[1] / descriptors[0] - 1:+.1%})")
     for what, count in report.judgement.wrong.most_common():
         print(f"WRONG {count} times: {what}\n    {report.judgement.examples[what]}")
