@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
 import shlex
+import shutil
 import stat
 import subprocess
+import tempfile
 from pathlib import Path
 
 from harness.processes import HarnessError, Process, Session
 from harness.programs import require
 
 #: Where apt and dpkg keep books of their own, and what is no file of a program's.
-BOOKS = ("proc", "sys", "dev", "tmp", "run", "var/lib/dpkg", "var/lib/apt", "var/cache", "var/log", "etc/ld.so.cache", "var/lib/systemd/deb-systemd-helper-masked")
+BOOKS = ("proc", "sys", "dev", "tmp", "run", "var/lib/dpkg", "var/lib/apt", "var/cache", "var/log", "etc/ld.so.cache")
 #: Copies that adduser and dpkg make before they change a file.
 COPIES = ("etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-", "etc/subuid-", "etc/subgid-")
 
@@ -21,27 +24,22 @@ COPIES = ("etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-", "etc/subui
 class DebianRoot:
     """A root folder; what runs in it sees /proc, the machine's network, and nothing else of the machine."""
 
-    def __init__(self, folder: Path, release: str = "bookworm"):
+    #: Made once for all checks of a run; each gets a copy.
+    pristine: Path | None = None
+
+    def __init__(self, folder: Path):
         self.folder = folder
-        command = [require("debootstrap"), "--variant=minbase", release, str(folder), mirror()]
-        made = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=550)
-        if made.returncode != 0:
-            raise HarnessError(f"debootstrap failed:\n{made.stdout[-2000:]}")
-        # Proxies and the like, as the machine has them.
-        settings = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=True).stdout.splitlines()
-        lines = [line for line in settings if line.startswith(("Acquire::http::", "Acquire::https::"))]
-        (folder / "etc/apt/apt.conf.d/00machine").write_text("\n".join(lines) + "\n")
-        # As Debian's own images do: nothing is started while something is installed.
-        (folder / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
-        (folder / "usr/sbin/policy-rc.d").chmod(0o755)
+        if DebianRoot.pristine is None:
+            DebianRoot.pristine = bootstrapped()
+        subprocess.run(["cp", "-a", "--reflink=auto", str(DebianRoot.pristine), str(folder)], check=True)
 
     def inside(self, script: str) -> list[str]:
         """The command that runs a shell's script in it, with mounts that are gone when it ends."""
         root = shlex.quote(str(self.folder))
         return ["unshare", "--mount", "sh", "-ec", f"mount -t proc proc {root}/proc; exec chroot {root} sh -ec {shlex.quote(script)}"]
 
-    def run(self, script: str, patience: float = 300, **environment: str) -> subprocess.CompletedProcess:
-        values = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive", **environment}
+    def run(self, script: str, patience: float = 300) -> subprocess.CompletedProcess:
+        values = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
         return subprocess.run(self.inside(script), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=patience, env=values)
 
     def must(self, script: str, patience: float = 300) -> str:
@@ -78,6 +76,26 @@ def mirror() -> str:
     command = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(COMPONENT)", "Identifier: Packages", "Origin: Debian"]
     lines = subprocess.run(command, capture_output=True, text=True).stdout.splitlines()
     return next((line.split()[0] for line in lines if line.endswith(" main") and "security" not in line), "http://deb.debian.org/debian")
+
+
+def bootstrapped(release: str = "bookworm") -> Path:
+    """A new root, which is removed when the program ends."""
+    place = Path(tempfile.mkdtemp(prefix="neutrino-debian-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    root = place / "root"
+    command = [require("debootstrap"), "--variant=minbase", release, str(root), mirror()]
+    made = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
+    if made.returncode != 0:
+        raise HarnessError(f"debootstrap failed:\n{made.stdout[-2000:]}")
+    # Proxies and the like, as the machine has them.
+    settings = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=True).stdout.splitlines()
+    lines = [line for line in settings if line.startswith(("Acquire::http::", "Acquire::https::"))]
+    (root / "etc/apt/apt.conf.d/00machine").write_text("\n".join(lines) + "\n")
+    # As Debian's own images do: nothing is started while something is installed, and nothing waits for the disk.
+    (root / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
+    (root / "usr/sbin/policy-rc.d").chmod(0o755)
+    (root / "etc/dpkg/dpkg.cfg.d/unsafe-io").write_text("force-unsafe-io\n")
+    return root
 
 
 class Unit:

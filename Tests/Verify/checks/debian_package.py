@@ -20,7 +20,7 @@ REQUESTS = 200
 
 @check("6.5", "the Debian package in a fresh root: installs, serves under its unit's command line, uninstalls")
 def debian_package(run: Run) -> None:
-    built = subprocess.run([str(programs.REPOSITORY / "Scripts/build-deb"), str(run.session.folder)], capture_output=True, text=True, timeout=300)
+    built = subprocess.run([str(programs.REPOSITORY / "Scripts/build-deb"), str(run.session.folder)], capture_output=True, text=True, timeout=900)
     if built.returncode != 0:
         raise HarnessError(f"make deb: {built.stderr[-2000:]}")
     package = Path(built.stdout.strip())
