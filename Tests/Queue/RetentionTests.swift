@@ -33,15 +33,19 @@ struct RetentionTests {
         /// Slices until one removes something; what that did.
         func slices(untilRemoved count: Int) throws -> RowRemoval.Removed {
             while true {
-                let slice = try retention.slice(lowWater: .max)
+                let slice = try retention.slice(open: OpenRequests(), largestID: .max - 1)
                 if slice.requests >= count || !retention.isUnderWay { return slice }
             }
         }
 
         /// One pass; its slices follow each other at once.
-        func pass(lowWater: RequestID) throws {
+        /// - Parameter ids: What is open, in order.
+        func pass(open ids: RequestID...) throws {
+            var open = OpenRequests()
+            for id in ids { open.add(id.rawValue) }
+            retention.begin()
             repeat {
-                let slice = try retention.slice(lowWater: lowWater.rawValue)
+                let slice = try retention.slice(open: open, largestID: .max - 1)
                 removed.requests += slice.requests
                 removed.files += slice.files
             } while retention.isUnderWay
@@ -68,11 +72,11 @@ struct RetentionTests {
         await test.close()
 
         let young = try Hand(test, rowAge: .seconds(100), in: 50)
-        try young.pass(lowWater: open)
+        try young.pass(open: open)
         #expect(young.removed.requests == 0)
 
         let late = try Hand(test, rowAge: .seconds(100), in: 200)
-        try late.pass(lowWater: open)
+        try late.pass(open: open)
         #expect(late.removed.requests == 1)
         for table in ["attempts", "outcomes", "bodies"] {
             #expect(try test.rows("SELECT count(*) FROM \(table)") == [["0"]])
@@ -97,7 +101,7 @@ struct RetentionTests {
         await test.close()
 
         let hand = try Hand(test, bodyAge: .seconds(100), in: 200)
-        try hand.pass(lowWater: requests[3].id)
+        try hand.pass(open: requests[3].id)
         #expect(hand.removed.files == [spooled.name])
         #expect(
             try test.rows("SELECT target, length(body), body_bytes FROM requests ORDER BY id") == [
@@ -113,8 +117,42 @@ struct RetentionTests {
             VALUES (\(requests[3].id.rawValue), 2, 'ok', 1, 0, 0)
             """
         )
-        try hand.pass(lowWater: RequestID(rawValue: .max))
+        try hand.pass()
         #expect(try test.rows("SELECT count(body) FROM requests") == [["0"]])
+    }
+
+    @Test("a pass goes on where the one before ended; what was open then is looked at when it has ended")
+    func resumes() async throws {
+        let test = try TestQueue()
+        let open = try await test.insert(test.request("/open", body: body(5000)))
+        for _ in 0..<100 { try await test.end(try await test.insert(test.request(body: body(5000)))) }
+        await test.close()
+        let hand = try Hand(test, bodyAge: .seconds(100), in: 200)
+        try hand.pass(open: open)
+        #expect(hand.retention.looks == 100)
+        for _ in 0..<5 { try hand.pass(open: open) }
+        #expect(hand.retention.looks == 100)
+        #expect(try test.rows("SELECT request FROM bodies") == [["\(open.rawValue)"]])
+        try hand.pass()
+        #expect(hand.retention.looks == 101)
+        #expect(try test.rows("SELECT count(*) FROM bodies") == [["0"]])
+        // Another run begins at the first that was open.
+        #expect(try test.rows("SELECT value > \(open.rawValue) FROM marks WHERE name = 'bodies_removed'") == [["1"]])
+    }
+
+    @Test("a clock that is set forward ages rows at twice its pace at most; set back again, nothing was lost")
+    func ageClock() {
+        var clock = AgeClock()
+        let second: Int64 = 1_000_000_000
+        #expect(clock.now(wall: 1_000_000, monotonic: 0) == 1_000_000)
+        #expect(clock.now(wall: 1_001_000, monotonic: second) == 1_001_000)
+        // Ten days ahead.
+        #expect(clock.now(wall: 865_002_000, monotonic: 2 * second) == 1_003_000)
+        #expect(clock.now(wall: 865_003_000, monotonic: 3 * second) == 1_005_000)
+        #expect(clock.now(wall: 1_004_000, monotonic: 4 * second) == 1_004_000)
+        #expect(clock.now(wall: 1_005_000, monotonic: 5 * second) == 1_005_000)
+        // Back an hour: nothing is older than it is.
+        #expect(clock.now(wall: 1_005_000 - 3_600_000, monotonic: 6 * second) == 1_005_000 - 3_600_000)
     }
 
     @Test("a file that a replay shares stays until the last of them goes")
@@ -126,7 +164,7 @@ struct RetentionTests {
         try await test.end(original)
         await test.close()
         let hand = try Hand(test, bodyAge: .seconds(1), in: 100)
-        try hand.pass(lowWater: replay)
+        try hand.pass(open: replay)
         #expect(hand.removed.files == [])
         try hand.connection.execute(
             """
@@ -134,7 +172,7 @@ struct RetentionTests {
             VALUES (\(replay.rawValue), 2, 'ok', 1, 0, 0)
             """
         )
-        try hand.pass(lowWater: RequestID(rawValue: .max))
+        try hand.pass()
         #expect(hand.removed.files == [spooled.name])
     }
 
@@ -153,7 +191,7 @@ struct RetentionTests {
         #expect(before > 4_000_000)
         let limit: Int64 = 2_000_000
         let hand = try Hand(test, bytes: limit)
-        try hand.pass(lowWater: RequestID(rawValue: .max))
+        try hand.pass()
         #expect(hand.removed.requests > 150)
         #expect(hand.removed.requests < 250, "no more than is needed")
         let kept = try test.rows("SELECT min(CAST(substr(target, 2) AS INTEGER)) FROM requests")[0]

@@ -24,6 +24,11 @@ struct OpenRequests {
         count += 1
     }
 
+    /// Those in a range, in order.
+    func ids(in range: Range<Int64>) -> [Int64] {
+        ids[first...].filter { $0 > 0 && range.contains($0) }
+    }
+
     func contains(_ id: Int64) -> Bool { index(of: id) != nil }
 
     /// Takes one out; nothing happens where it is not there.

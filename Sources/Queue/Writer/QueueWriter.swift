@@ -338,7 +338,7 @@ final class QueueWriter: @unchecked Sendable {
         gate.enter()
         defer { gate.leave() }
         do {
-            let removed = try retention.slice(lowWater: lowWater)
+            let removed = try retention.slice(open: open, largestID: largestID)
             for name in removed.files { spool.remove(name: name) }
             if removed.requests > 0 { counters.withLockedValue { $0.requestsRemoved += removed.requests } }
         } catch {

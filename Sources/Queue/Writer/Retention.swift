@@ -26,16 +26,23 @@ final class Retention {
     static let sliceLength: Int64 = 3_000_000
     /// Between two slices, so that rows come first.
     static let pause: Int64 = 20_000_000
+    /// The same, where the database is far over its bound: removing has to be faster than what comes.
+    static let urgentPause: Int64 = 3_000_000
     /// Between two passes.
     static let interval: Int64 = 10_000_000_000
+    /// Between two looks at the size.
+    static let sizeInterval: Int64 = 1_000_000_000
     /// The name of the mark below which no ended request has a body.
     static let mark = "bodies_removed"
 
     /// What the pass under way does next.
     private enum Step {
-        case bodies(after: Int64, before: Int64)
         case rows(before: Int64)
-        case size
+        /// `isAlone`: between two passes.
+        case size(isAlone: Bool)
+        /// Those of `late`, from a place in it on.
+        case late(from: Int, before: Int64)
+        case bodies(after: Int64, before: Int64)
         case vacuum
     }
 
@@ -47,6 +54,15 @@ final class Retention {
     private let removal: RowRemoval
     private let pageSize: Int64
     private var step: Step?
+    private var clock = AgeClock()
+    /// Up to which id passes have come; nil for the mark that the last run left.
+    private var passed: Int64?
+    /// Requests below that which were open when a pass went by, in order: their bodies go in a later one.
+    private var late: [Int64] = []
+    private var nextPass: Int64 = 0
+    private var isFarOver = false
+    /// Ended requests whose bodies were looked for.
+    private(set) var looks = 0
     /// When the next slice is due, by the monotonic clock.
     private(set) var nextSlice: Int64
 
@@ -74,41 +90,69 @@ final class Retention {
     /// Whether a pass has begun and not ended.
     var isUnderWay: Bool { step != nil }
 
+    /// Begins a pass with the next slice.
+    func begin() {
+        step = .rows(before: cutoff(limits.rowAge))
+        nextPass = monotonicNanoseconds() + Self.interval
+    }
+
     /// Does one slice, in a transaction of its own.
-    /// - Parameter lowWater: The smallest id that may be open.
-    func slice(lowWater: Int64) throws -> Removed {
-        nextSlice = monotonicNanoseconds() + Self.pause
-        let step = step ?? .rows(before: cutoff(limits.rowAge))
-        let (removed, next) = try connection.transaction { try run(step, lowWater: lowWater) }
+    /// - Parameters:
+    ///   - open: The requests that have not ended.
+    ///   - largestID: Of all rows; those with a larger one are still to come.
+    func slice(open: OpenRequests, largestID: Int64) throws -> Removed {
+        let now = monotonicNanoseconds()
+        nextSlice = now + Self.pause
+        if step == nil {
+            if now >= nextPass { begin() } else { step = .size(isAlone: true) }
+        }
+        guard let step else { return Removed() }
+        let (removed, next) = try connection.transaction { try run(step, open: open, largestID: largestID) }
         self.step = next
-        if next == nil { nextSlice = monotonicNanoseconds() + Self.interval }
+        if next == nil {
+            nextSlice = monotonicNanoseconds() + Self.sizeInterval
+        } else if isFarOver {
+            nextSlice = monotonicNanoseconds() + Self.urgentPause
+        }
         return removed
     }
 
-    /// A slice could not be done: the pass begins anew later.
+    /// A slice could not be done: the pass begins anew later, with nothing taken for done.
     func failed() {
         step = nil
-        nextSlice = monotonicNanoseconds() + Self.interval
+        passed = nil
+        late = []
+        nextPass = monotonicNanoseconds() + Self.interval
+        nextSlice = nextPass
     }
 
-    private func run(_ step: Step, lowWater: Int64) throws -> (Removed, Step?) {
+    private func run(_ step: Step, open: OpenRequests, largestID: Int64) throws -> (Removed, Step?) {
         var removed = Removed()
         let until = monotonicNanoseconds() + Self.sliceLength
         switch step {
         case .rows(let before):
             let last = try forEachEnded(after: 0, before: before, until: until) { try removal.remove($0, &removed) }
-            return (removed, last == nil ? .size : step)
-        case .size:
-            guard try removeOldest(until: until, &removed) else { return (removed, .size) }
-            let mark = try connection.integer("SELECT value FROM marks WHERE name = '\(Self.mark)'") ?? 0
-            return (removed, .bodies(after: mark, before: cutoff(limits.bodyAge)))
+            return (removed, last == nil ? .size(isAlone: false) : step)
+        case .size(let isAlone):
+            guard try removeOldest(until: until, &removed) else { return (removed, step) }
+            // What is not committed yet has a larger id, and would be passed by unseen.
+            return (removed, isAlone ? nil : .late(from: 0, before: min(cutoff(limits.bodyAge), largestID + 1)))
+        case .late(let from, let before):
+            if let next = try removeLate(from: from, open: open, until: until, &removed) {
+                return (removed, .late(from: next, before: before))
+            }
+            let after = try passed ?? connection.integer("SELECT value FROM marks WHERE name = '\(Self.mark)'") ?? 0
+            if after + 1 < before { late += open.ids(in: (after + 1)..<before) }
+            return (removed, .bodies(after: after, before: before))
         case .bodies(let after, let before):
             let last = try forEachEnded(after: after, before: before, until: until) {
+                looks += 1
                 try removal.removeBody($0, &removed)
             }
             if let last { return (removed, .bodies(after: last, before: before)) }
-            // One that ends later must be found again.
-            let mark = min(before, lowWater) - 1
+            passed = max(passed ?? 0, before - 1)
+            // The next run knows of none that was open now: it looks at all from the first of them on.
+            let mark = min(before, open.lowest ?? before) - 1
             try connection.execute("INSERT OR REPLACE INTO marks (name, value) VALUES ('\(Self.mark)', \(mark))")
             return (removed, .vacuum)
         case .vacuum:
@@ -130,15 +174,42 @@ final class Retention {
     private func removeOldest(until: Int64, _ removed: inout Removed) throws -> Bool {
         // Still there until the slice is committed, and then counted as gone.
         var fileBytes: Int64 = 0
+        isFarOver = try usedBytes() - limits.databaseBytes / 32 > limits.databaseBytes
         while try usedBytes() - fileBytes > limits.databaseBytes {
             let ids = try endedRequests(after: 0, before: .max)
-            guard !ids.isEmpty else { return true }
+            guard !ids.isEmpty else {
+                // Only what waits or runs is left.
+                isFarOver = false
+                return true
+            }
             let files = removed.files.count
             for id in ids where removed.files.count == files { try removal.remove(id, &removed) }
             fileBytes += removed.files[files...].reduce(0) { $0 + spool.byteCount(of: $1) }
             if monotonicNanoseconds() >= until { return false }
         }
         return true
+    }
+
+    /// Looks again at those that were open when a pass went by.
+    /// - Returns: Where to go on; nil where all are done.
+    private func removeLate(
+        from first: Int,
+        open: OpenRequests,
+        until: Int64,
+        _ removed: inout Removed
+    ) throws -> Int? {
+        var index = first
+        while index < late.count {
+            if !open.contains(late[index]) {
+                looks += 1
+                try removal.removeBody(late[index], &removed)
+                late[index] = 0
+            }
+            index += 1
+            if index.isMultiple(of: Self.batch), monotonicNanoseconds() >= until { return index }
+        }
+        late.removeAll { $0 == 0 }
+        return nil
     }
 
     private func endedRequests(after: Int64, before: Int64) throws(SQLiteFailure) -> [Int64] {
@@ -178,6 +249,7 @@ final class Retention {
 
     /// The smallest id that is younger than an age.
     private func cutoff(_ age: Duration) -> Int64 {
-        RequestID.lowest(atMilliseconds: milliseconds() - age.components.seconds * 1000).rawValue
+        let now = clock.now(wall: milliseconds(), monotonic: monotonicNanoseconds())
+        return RequestID.lowest(atMilliseconds: now - age.components.seconds * 1000).rawValue
     }
 }

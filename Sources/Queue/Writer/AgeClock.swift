@@ -1,0 +1,16 @@
+/// The clock by which rows grow old: the wall clock, but where that is set forward, it follows at twice its own pace at most. A clock that
+/// was wrong for an hour must not have removed a week of rows.
+struct AgeClock {
+    private var last: (age: Int64, monotonic: Int64)?
+
+    /// - Parameters:
+    ///   - wall: In milliseconds since 1970.
+    ///   - monotonic: In nanoseconds.
+    /// - Returns: Milliseconds since 1970.
+    mutating func now(wall: Int64, monotonic: Int64) -> Int64 {
+        var now = wall
+        if let last { now = min(wall, last.age + 2 * (monotonic - last.monotonic) / 1_000_000) }
+        last = (now, monotonic)
+        return now
+    }
+}
