@@ -62,6 +62,9 @@ package enum RequestBody: Sendable {
     /// In a file beside the database.
     case spooled(SpooledBody)
 
+    /// What it takes of memory.
+    package var bytesInMemory: Int { if case .memory(let buffer) = self { buffer.readableBytes } else { 0 } }
+
     /// In bytes.
     package var byteCount: Int {
         switch self {

@@ -1,6 +1,7 @@
 import Synchronization
 
-/// `MAX_QUEUE_BYTES`: a bound on the bodies of all requests from their first byte to their end, in memory and spooled together.
+/// `MAX_QUEUE_BYTES`: a bound on the bodies of all requests from their first byte to their end, in memory and spooled together. Of replays
+/// those in memory: the files of the others are there already, and theirs with the requests that they repeat.
 package final class ByteBudget: Sendable {
     package let limit: Int
     private let reserved = Atomic<Int>(0)
@@ -13,7 +14,9 @@ package final class ByteBudget: Sendable {
     package var used: Int { reserved.load(ordering: .relaxed) }
 
     /// Takes bytes out of the budget; false, taking nothing, where they would go over the limit.
-    package func reserve(_ bytes: Int) -> Bool {
+    /// - Parameter share: Only so much of the limit may be used up by it.
+    package func reserve(_ bytes: Int, share: Double = 1) -> Bool {
+        let limit = share == 1 ? limit : Int(Double(limit) * share)
         var current = reserved.load(ordering: .relaxed)
         while true {
             guard bytes <= limit - current else { return false }
@@ -26,6 +29,9 @@ package final class ByteBudget: Sendable {
             current = original
         }
     }
+
+    /// Takes bytes whatever the limit: they are in memory already.
+    package func charge(_ bytes: Int) { reserved.add(bytes, ordering: .relaxed) }
 
     /// Gives back what was reserved.
     package func release(_ bytes: Int) {

@@ -20,8 +20,7 @@ package final class RequestQueue: Sendable {
     /// What became of requests, for metrics.
     package let meter = RequestMeter()
     package let spool: BodySpool
-    /// Replays that waited when the gateway last ended, oldest first; they are to be queued again.
-    package let recovered: [RecoveredReplay]
+    private let recoveredReplays: NIOLockedValueBox<[RecoveredReplay]>
 
     private let lock: DatabaseLock
     private let buffer: WriterBuffer
@@ -140,7 +139,7 @@ package final class RequestQueue: Sendable {
         journal = GroupCommitJournal(buffer: buffer, health: health, meter: meter, logger: logger)
 
         let (recovered, lost) = try Self.load(recovery.waiting, from: log)
-        self.recovered = recovered
+        recoveredReplays = NIOLockedValueBox(recovered)
         // The writer's connection is this thread's from here on.
         threads = (
             WorkerThread(name: "queue-writer") { writer.run() },
@@ -160,6 +159,15 @@ package final class RequestQueue: Sendable {
                 "replays": "\(recovered.count)", "files.removed": "\(orphans)",
             ]
         )
+    }
+
+    /// Replays that waited when the gateway last ended, oldest first; they are to be queued again. With their bodies, so nothing keeps them
+    /// here once they are taken.
+    package func takeRecovered() -> [RecoveredReplay] {
+        recoveredReplays.withLockedValue { recovered in
+            defer { recovered = [] }
+            return recovered
+        }
     }
 
     /// Reads the replays that go on waiting, and tells which cannot.

@@ -29,7 +29,7 @@ struct RecoveryTests {
                 ["/sent-later", "interrupted", "gateway_ended", "http://10.0.0.7:2", "1"],
             ]
         )
-        #expect(again.queue.recovered.isEmpty)
+        #expect(again.queue.takeRecovered().isEmpty)
         #expect(try await again.insert("/new") > later.id)
         #expect(try again.rows("PRAGMA integrity_check") == [["ok"]])
         await again.close()
@@ -73,8 +73,10 @@ struct RecoveryTests {
         await test.close()
 
         let again = try TestQueue(in: copy)
-        let recovered = try #require(again.queue.recovered.first)
-        #expect(again.queue.recovered.count == 1)
+        let all = again.queue.takeRecovered()
+        let recovered = try #require(all.first)
+        #expect(all.count == 1)
+        #expect(again.queue.takeRecovered().isEmpty)
         #expect(recovered.stamp.id == waiting)
         #expect(recovered.source.replayOf == original)
         #expect(recovered.source.fields.first("X-A") == "b")

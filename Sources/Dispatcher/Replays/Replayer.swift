@@ -6,10 +6,16 @@ package import Queue
 package struct Replayer: Sendable {
     private let dispatcher: RequestDispatcher
     private let routing: any ReplayRouting
+    private let budget: ByteBudget
 
-    package init(dispatcher: RequestDispatcher, routing: any ReplayRouting) {
+    /// What replays may use up of `MAX_QUEUE_BYTES`: the rest is for clients.
+    private static let budgetShare = 0.5
+
+    /// - Parameter budget: Bounds the bodies in memory.
+    package init(dispatcher: RequestDispatcher, routing: any ReplayRouting, budget: ByteBudget) {
         self.dispatcher = dispatcher
         self.routing = routing
+        self.budget = budget
     }
 
     /// Queues a request again, as a new one that names the old.
@@ -38,7 +44,9 @@ package struct Replayer: Sendable {
     package func resume(_ recovered: RecoveredReplay) {
         let source = recovered.source
         let route = (try? route(of: source, .none)) ?? routing.fallback
-        let sink = DiscardedAnswer()
+        let bytes = source.body.bytesInMemory
+        budget.charge(bytes)
+        let sink = DiscardedAnswer(holding: bytes, of: budget)
         let order = Order(source: source, route: route)
         let request = request(order, .none, replayOf: source.replayOf, job: source.replayJob, sink: sink)
         request.stamp(recovered.stamp)
@@ -75,13 +83,23 @@ package struct Replayer: Sendable {
             dispatcher.eventLoop.execute {
                 let receipts = ReplayReceipts(count: orders.count, continuation)
                 for (index, order) in orders.enumerated() {
-                    let sink = DiscardedAnswer { receipts.take($0, of: index) }
+                    let bytes = (edits.body.map { .memory($0) } ?? order.source.body).bytesInMemory
+                    guard budget.reserve(bytes, share: Self.budgetShare) else {
+                        receipts.take(.failure(Self.budgetIsFull), of: index)
+                        continue
+                    }
+                    let sink = DiscardedAnswer(holding: bytes, of: budget) { receipts.take($0, of: index) }
                     let request = request(order, edits, replayOf: order.source.id, job: job, sink: sink)
                     sink.source = dispatcher.submit(request)
                 }
             }
         }
     }
+
+    private static let budgetIsFull = ReplayError(
+        reason: .queueFull,
+        description: "the bodies of requests that wait fill what replays may use of MAX_QUEUE_BYTES"
+    )
 
     private func request(
         _ order: Order,
@@ -145,27 +163,44 @@ final class DiscardedAnswer: AnswerSink, @unchecked Sendable {
     // `@unchecked`: made by a task, then used on the request's event loop only, which its protocol demands.
     var source: (any AnswerSource)?
     private var whenRecorded: ((Result<RequestID, ReplayError>) -> Void)?
+    private let budget: ByteBudget
+    /// Taken out of it until the body is not sent any more.
+    private var held: Int
 
     /// - Parameter whenRecorded: Called once, when the request has its row or was refused before it had.
-    init(whenRecorded: ((Result<RequestID, ReplayError>) -> Void)? = nil) {
+    init(holding bytes: Int, of budget: ByteBudget, whenRecorded: ((Result<RequestID, ReplayError>) -> Void)? = nil) {
+        held = bytes
+        self.budget = budget
         self.whenRecorded = whenRecorded
+    }
+
+    deinit { letGo() }
+
+    private func letGo() {
+        budget.release(held)
+        held = 0
     }
 
     func recorded(_ id: RequestID) { tell(.success(id)) }
 
-    func begin(_ head: ResponseHead, framing: BodyFraming, timing: AnswerTiming) {}
+    func begin(_ head: ResponseHead, framing: BodyFraming, timing: AnswerTiming) { letGo() }
 
     func body(_ bytes: ByteBuffer) {}
 
     func end(trailers: HeaderFields?) {
+        letGo()
         // In delivering, the exchange waits for this; it never tells the sink from within `delivered()`.
         source?.delivered()
         source = nil
     }
 
-    func abort() { source = nil }
+    func abort() {
+        letGo()
+        source = nil
+    }
 
     func refuse(_ refusal: Refusal) {
+        letGo()
         tell(.failure(ReplayError(reason: refusal.reason, description: refusal.detail)))
         source = nil
     }

@@ -23,6 +23,7 @@ struct GatewayParts: Sendable {
     let embedded: OpenAPIDocument?
     let discovery: StaticDiscovery
     let curl: CurlClient
+    let transport: UpstreamTransport
     let directory: PodDirectory
     let dispatcher: RequestDispatcher
     let replayer: Replayer
@@ -97,7 +98,8 @@ struct GatewayParts: Sendable {
         self.queue = queue
         self.routes = routes
         self.dispatcher = dispatcher
-        replayer = Replayer(dispatcher: dispatcher, routing: BookRouting(book: routes))
+        self.transport = transport
+        replayer = Replayer(dispatcher: dispatcher, routing: BookRouting(book: routes), budget: queue.budget)
         replays = ReplayRunner(
             queue: queue,
             replayer: replayer,
@@ -181,13 +183,14 @@ struct GatewayParts: Sendable {
 
     /// Queues the replays that waited when the gateway last ended; their rows are there already.
     func resumeReplays() {
-        for recovered in queue.recovered { replayer.resume(recovered) }
+        for recovered in queue.takeRecovered() { replayer.resume(recovered) }
     }
 
     /// Closes everything, last made first. Nothing runs any more.
     func close() async {
         lag.stop()
         curl.shutdown()
+        await dispatcher.ended(within: .seconds(2))
         await queue.close()
         try? await adminGroup.shutdownGracefully()
         try? await group.shutdownGracefully()

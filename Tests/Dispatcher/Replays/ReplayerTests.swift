@@ -16,14 +16,18 @@ struct ReplayerTests {
         }
     }
 
-    private func source(_ target: String = "/", routeID: String = Route.defaultID) -> ReplaySource {
+    private func source(
+        _ target: String = "/",
+        routeID: String = Route.defaultID,
+        body: RequestBody = .none
+    ) -> ReplaySource {
         ReplaySource(
             id: RequestID(rawValue: 7),
             state: .expired,
             method: .post,
             target: ByteBuffer(string: target),
             fields: HeaderFields(),
-            body: .none,
+            body: body,
             routeID: routeID,
             needs: .zero,
             withheld: [],
@@ -32,8 +36,8 @@ struct ReplayerTests {
         )
     }
 
-    private func replayer(_ bench: Bench) -> Replayer {
-        Replayer(dispatcher: bench.dispatcher, routing: OneRoute(fallback: bench.route))
+    private func replayer(_ bench: Bench, budget: ByteBudget = ByteBudget(limit: 1 << 20)) -> Replayer {
+        Replayer(dispatcher: bench.dispatcher, routing: OneRoute(fallback: bench.route), budget: budget)
     }
 
     private func resume(_ bench: Bench) async {
@@ -49,6 +53,24 @@ struct ReplayerTests {
         #expect(try await bench.journal.firstID() == id)
         bench.sample()
         #expect(try await bench.journal.outcome().state == .completed)
+        try await bench.end()
+    }
+
+    @Test("its body counts as long as it may be sent, and replays leave half of what bodies may use to clients")
+    func budget() async throws {
+        let bench = try await Bench()
+        let budget = ByteBudget(limit: 1000)
+        let replayer = replayer(bench, budget: budget)
+        let source = source(body: .memory(ByteBuffer(repeating: 1, count: 300)))
+        _ = try await replayer.replay(source)
+        #expect(budget.used == 300)
+        let error = await #expect(throws: ReplayError.self) { try await replayer.replay(source) }
+        #expect(error?.reason == .queueFull)
+        bench.sample()
+        #expect(try await bench.journal.outcome().state == .completed)
+        await bench.dispatcher.ended(within: .seconds(10))
+        #expect(budget.used == 0)
+        _ = try await replayer.replay(source)
         try await bench.end()
     }
 
