@@ -65,6 +65,8 @@ final class Exchange: @unchecked Sendable {
 
     /// nil where the request is not traced.
     var spans: RequestSpans?
+    /// Whether the journal is to hear of its end before it is closed.
+    private var isAwaited = false
 
     // MARK: For the row
 
@@ -98,9 +100,23 @@ final class Exchange: @unchecked Sendable {
         self.context = context
         eventLoop = request.eventLoop
         if let tracer = context.dispatcher.tracer { spans = RequestSpans(of: request, tracer: tracer) }
+        if request.priority == .live { enter() }
         // A replay from before a restart has its row.
         isInserted = request.isStamped
         if isInserted { committedAt = .now() }
+    }
+
+    private func enter() {
+        guard !isAwaited else { return }
+        isAwaited = true
+        context.dispatcher.unended.enter()
+    }
+
+    /// Its end was handed over, or it has none.
+    func leave() {
+        guard isAwaited else { return }
+        isAwaited = false
+        context.dispatcher.unended.leave()
     }
 
     /// Whether its row is left without an end when the gateway ends: nobody waits for a replay, and one that was never sent goes on
@@ -189,6 +205,7 @@ extension Exchange {
 
     /// Sends the request to a pod; its dispatch is committed.
     private func forward(to pod: Pod) {
+        enter()
         if state == .dispatched { _ = move(to: .queued) }
         _ = move(to: .dispatched)
         let now = NIODeadline.now()
@@ -225,6 +242,7 @@ extension Exchange {
         case .inserting where refusal.reason == .draining && mayOutliveProcess,
             .waiting where refusal.reason == .draining && mayOutliveProcess:
             phase = .ended
+            leave()
             request.sink.refuse(refusal)
         case .inserting, .waiting:
             var refusal = refusal

@@ -13,6 +13,7 @@ package actor RequestDispatcher {
     package nonisolated let eventLoop: any EventLoop
     private nonisolated let executor: any SerialExecutor
     nonisolated let inbox = DispatchInbox()
+    nonisolated let unended = UnendedRequests()
     private nonisolated let exchangeConfiguration: ExchangeConfiguration
     private nonisolated let journal: any RequestJournal
     private nonisolated let transport: any PodTransport
@@ -343,6 +344,14 @@ extension RequestDispatcher {
     /// Returns when no request waits and none is with a pod.
     package func idle() async {
         await settled { $0.load == (0, 0) }
+    }
+
+    /// Returns when the journal has heard of the end of every request that was submitted, or the time has passed. Nothing is submitted any
+    /// more, and no client is left: before the journal is closed.
+    /// - Returns: How many ends are missing.
+    @discardableResult
+    package nonisolated func ended(within time: Duration, clock: some Clock<Duration> = .continuous) async -> Int {
+        await unended.none(within: time, clock: clock)
     }
 
     /// Refuses all that wait with `draining`: the drain's time is up.

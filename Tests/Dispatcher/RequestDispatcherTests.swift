@@ -76,6 +76,20 @@ struct RequestDispatcherTests {
         try await bench.end()
     }
 
+    @Test("the journal has heard of every end when that is waited for: also of clients that left just now")
+    func endsAreAwaited() async throws {
+        let bench = try await Bench()
+        for count in 1...50 {
+            let sink = try await bench.submit()
+            sink.leave()
+            #expect(await bench.dispatcher.ended(within: .seconds(30)) == 0)
+            #expect(bench.journal.log.count { $0.hasPrefix("end") } == count)
+        }
+        _ = try await bench.submit()
+        #expect(await bench.dispatcher.ended(within: .milliseconds(1)) == 1)
+        try await bench.end()
+    }
+
     @Test("a client that leaves while a pod works cancels the call")
     func leavesForwarding() async throws {
         let bench = try await Bench(script: [.silence])
