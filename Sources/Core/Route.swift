@@ -18,6 +18,8 @@ package final class Route: Sendable {
     package let retry: Setting<RetryRule>
     /// How many of its requests may be with pods at once; nil for no bound. An operator's value, kept by the dispatcher, goes before it.
     package let maxConcurrency: Setting<Int?>
+    /// How many of its requests may wait at once; nil for no bound of its own.
+    package let maxQueueDepth: Setting<Int?>
     /// Where ``needs`` come from.
     package let needsSource: SettingSource
 
@@ -31,7 +33,8 @@ package final class Route: Sendable {
         holdTimeout: Setting<Duration>,
         requestTimeout: Setting<Duration>,
         retry: Setting<RetryRule> = Setting(.idempotent, from: .default),
-        maxConcurrency: Setting<Int?> = Setting(nil, from: .default)
+        maxConcurrency: Setting<Int?> = Setting(nil, from: .default),
+        maxQueueDepth: Setting<Int?> = Setting(nil, from: .default)
     ) {
         self.key = key
         self.id = id
@@ -43,6 +46,7 @@ package final class Route: Sendable {
         self.requestTimeout = requestTimeout
         self.retry = retry
         self.maxConcurrency = maxConcurrency
+        self.maxQueueDepth = maxQueueDepth
     }
 
     /// The id of the route of requests that no operation matches.
@@ -50,6 +54,8 @@ package final class Route: Sendable {
 
     /// What ``maxConcurrency`` may be, wherever it comes from.
     package static let concurrencyBounds = 1...1_000_000
+    /// What ``maxQueueDepth`` may be.
+    package static let depthBounds = 0...1_000_000
 }
 
 /// A value and where it comes from.

@@ -137,8 +137,7 @@ package struct DispatchMachine {
             settle(now)
             return .placed(requests.ticket(slot), pods[pod].pod)
         }
-        guard lines.count < configuration.maxQueueDepth else {
-            let detail = "\(lines.count) requests are waiting already"
+        if let detail = overflow(routeKey: route.key, priority: priority) {
             return .refused(refusal(.queueFull, detail, routeKey: route.key, now: now))
         }
         sequence += 1
@@ -183,6 +182,23 @@ package struct DispatchMachine {
         let deadline = entry.arrivedAt + entry.awayFor + hold
         guard let podless, let bound = configuration.holdTimeoutNoPods else { return deadline }
         return min(deadline, max(entry.arrivedAt, podless) + min(bound, Self.longestHold))
+    }
+
+    /// Why one more of a route may not wait; nil where it may.
+    ///
+    /// A queue that others have filled stays open to a route that has less than a 64th of it waiting, up to an eighth above its bound: one
+    /// route that overflows does not close the door to the rest.
+    private func overflow(routeKey: Int, priority: RequestPriority) -> String? {
+        let bound = routes[routeKey].route.maxQueueDepth.value
+        let limit = configuration.maxQueueDepth
+        guard bound != nil || lines.count >= limit else { return nil }
+        let waiting = lines.count(ofRoute: routeKey)
+        if let bound, waiting >= bound {
+            return "\(waiting) requests of this route are waiting already; its max_queue_depth is \(bound)"
+        }
+        if lines.count < limit { return nil }
+        let isSmall = priority == .live && waiting < limit / 64 && lines.count < limit + limit / 8
+        return isSmall ? nil : "\(lines.count) requests are waiting already"
     }
 
     /// Puts a request in its line.

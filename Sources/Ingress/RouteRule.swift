@@ -13,6 +13,7 @@ package struct RouteRule: Sendable, Equatable {
     package var requestTimeout: Duration?
     package var retry: RetryRule?
     package var maxConcurrency: Int?
+    package var maxQueueDepth: Int?
 
     package init(
         method: String? = nil,
@@ -23,7 +24,8 @@ package struct RouteRule: Sendable, Equatable {
         holdTimeout: Duration? = nil,
         requestTimeout: Duration? = nil,
         retry: RetryRule? = nil,
-        maxConcurrency: Int? = nil
+        maxConcurrency: Int? = nil,
+        maxQueueDepth: Int? = nil
     ) {
         self.method = method
         self.path = path
@@ -34,6 +36,7 @@ package struct RouteRule: Sendable, Equatable {
         self.requestTimeout = requestTimeout
         self.retry = retry
         self.maxConcurrency = maxConcurrency
+        self.maxQueueDepth = maxQueueDepth
     }
 }
 

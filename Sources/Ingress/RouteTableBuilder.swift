@@ -186,7 +186,8 @@ struct RouteTableBuilder {
                 defaults.requestTimeout
             ),
             retry: setting(rules.firstValue(\.retry), stated?.retry, Setting(.idempotent, from: .default)),
-            maxConcurrency: concurrency(rules.firstValue(\.maxConcurrency), stated?.maxConcurrency)
+            maxConcurrency: bound(rules.firstValue(\.maxConcurrency), stated?.maxConcurrency),
+            maxQueueDepth: bound(rules.firstValue(\.maxQueueDepth), stated?.maxQueueDepth)
         )
     }
 
@@ -197,7 +198,7 @@ struct RouteTableBuilder {
     }
 
     /// Without a default: there is no bound where nobody says one.
-    private func concurrency(_ rule: Int?, _ stated: Int?) -> Setting<Int?> {
+    private func bound(_ rule: Int?, _ stated: Int?) -> Setting<Int?> {
         if let rule { return Setting(rule, from: .configuration) }
         return Setting(stated, from: stated == nil ? .default : .openapi)
     }

@@ -232,8 +232,9 @@ struct DocumentReader {
 
 extension DocumentReader {
     private static let prefix = "x-neutrino-"
-    private static let extensions = ["resources", "hold-timeout", "request-timeout", "retry", "max-concurrency"]
-        .map { prefix + $0 }
+    private static let extensions = [
+        "resources", "hold-timeout", "request-timeout", "retry", "max-concurrency", "max-queue-depth",
+    ].map { prefix + $0 }
     private static let components = ["num_cpus", "num_gpus", "memory_gb"]
     /// A week.
     private static let longestTimeout = 604_800.0
@@ -254,7 +255,8 @@ extension DocumentReader {
                     throw problem(target, .value, "\(target.node.summary) is not accepted; one of \(accepted) is")
                 }
                 settings.retry = rule
-            case Self.extensions[4]: settings.maxConcurrency = try readConcurrency(target)
+            case Self.extensions[4]: settings.maxConcurrency = try readCount(target, in: Route.concurrencyBounds)
+            case Self.extensions[5]: settings.maxQueueDepth = try readCount(target, in: Route.depthBounds)
             default:
                 let known = Self.extensions.joined(separator: ", ")
                 warnings.append(
@@ -300,8 +302,7 @@ extension DocumentReader {
         return .seconds(seconds)
     }
 
-    private func readConcurrency(_ place: Place) throws(OpenAPIError) -> Int {
-        let bounds = Route.concurrencyBounds
+    private func readCount(_ place: Place, in bounds: ClosedRange<Int>) throws(OpenAPIError) -> Int {
         guard let number = place.node.number, let count = Int(exactly: number), bounds.contains(count) else {
             let range = "\(bounds.lowerBound) to \(bounds.upperBound)"
             throw problem(place, .value, "\(place.node.summary) is not accepted; a whole number from \(range) is")

@@ -61,6 +61,7 @@ package struct OperationSettings: Hashable, Sendable {
     package var requestTimeout: Duration?
     package var retry: RetryRule?
     package var maxConcurrency: Int?
+    package var maxQueueDepth: Int?
 
     package init() {}
 
@@ -74,6 +75,7 @@ package struct OperationSettings: Hashable, Sendable {
         settings.requestTimeout = requestTimeout ?? fallback.requestTimeout
         settings.retry = retry ?? fallback.retry
         settings.maxConcurrency = maxConcurrency ?? fallback.maxConcurrency
+        settings.maxQueueDepth = maxQueueDepth ?? fallback.maxQueueDepth
         return settings
     }
 }

@@ -199,6 +199,37 @@ import Testing
         _ = try fixture.place(.needs(0, gpus: 1, memory: 0))
     }
 
+    @Test func aRouteHasABoundOfItsOwnOnWhatWaits() throws {
+        var fixture = MachineFixture(routes: [MachineFixture.route(0), MachineFixture.route(1, waiting: 2)])
+        _ = try fixture.wait(route: 1)
+        let second = try fixture.wait(route: 1)
+        guard case .refused(let refusal) = fixture.arrive(route: 1) else { throw Unexpected("not refused") }
+        #expect(refusal.reason == .queueFull)
+        #expect(refusal.detail.contains("max_queue_depth is 2"))
+        _ = try fixture.wait(route: 0)
+        _ = fixture.cancel(second)
+        _ = try fixture.wait(route: 1)
+    }
+
+    @Test func aRouteThatFillsTheQueueDoesNotCloseTheDoorToTheOthers() throws {
+        var fixture = MachineFixture(routes: (0..<3).map { MachineFixture.route($0) }) { $0.maxQueueDepth = 128 }
+        for _ in 0..<128 { _ = try fixture.wait(route: 0) }
+        guard case .refused = fixture.arrive(route: 0) else { throw Unexpected("not refused") }
+        // A 64th of the queue each, and no more: what is above the bound is for many.
+        for route in 1...2 {
+            _ = try fixture.wait(route: route)
+            _ = try fixture.wait(route: route)
+            guard case .refused = fixture.arrive(route: route) else { throw Unexpected("not refused") }
+        }
+        // All together an eighth above it at most.
+        for key in 3..<9 {
+            _ = try fixture.wait(route: key)
+            _ = try fixture.wait(route: key)
+        }
+        #expect(fixture.machine.waitingCount == 144)
+        guard case .refused = fixture.arrive(route: 9) else { throw Unexpected("not refused") }
+    }
+
     @Test func whoLeavesWhileWaitingIsNeverHeardOfAgain() throws {
         var fixture = MachineFixture()
         fixture.pod(.needs(1))

@@ -20,7 +20,12 @@ struct MachineFixture {
         machine = DispatchMachine(configuration: configuration, routes: routes)
     }
 
-    static func route(_ key: Int, hold: Duration = .seconds(30), atOnce: Int? = nil) -> Route {
+    static func route(
+        _ key: Int,
+        hold: Duration = .seconds(30),
+        atOnce: Int? = nil,
+        waiting: Int? = nil
+    ) -> Route {
         Route(
             key: key,
             id: key == 0 ? Route.defaultID : "POST /\(key)",
@@ -29,7 +34,8 @@ struct MachineFixture {
             needs: .needs(1),
             holdTimeout: Setting(hold, from: .default),
             requestTimeout: Setting(.seconds(300), from: .default),
-            maxConcurrency: Setting(atOnce, from: atOnce == nil ? .default : .configuration)
+            maxConcurrency: Setting(atOnce, from: atOnce == nil ? .default : .configuration),
+            maxQueueDepth: Setting(waiting, from: waiting == nil ? .default : .configuration)
         )
     }
 

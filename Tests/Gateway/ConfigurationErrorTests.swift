@@ -204,7 +204,7 @@ struct RouteRuleTests {
             ),
             (
                 "routes: [3]",
-                "routes[0]: a mapping is expected (from file:g.yaml:1); accepted: method, path, needs, hold_timeout, request_timeout, retry, max_concurrency"
+                "routes[0]: a mapping is expected (from file:g.yaml:1); accepted: method, path, needs, hold_timeout, request_timeout, retry, max_concurrency, max_queue_depth"
             ),
             (
                 "routes:\n- {path: /a}\n- {method: GET}",

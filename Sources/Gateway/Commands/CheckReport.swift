@@ -57,6 +57,7 @@ struct CheckReport {
             "request \(setting(route.requestTimeout, DurationText.format))",
             "retry \(setting(route.retry, \.rawValue))",
             "at once \(setting(route.maxConcurrency) { $0.map(String.init) ?? "any" })",
+            "waiting \(setting(route.maxQueueDepth) { $0.map(String.init) ?? "any" })",
         ]
     }
 

@@ -14,7 +14,9 @@ struct RouteRuleReader {
         self.path = path
     }
 
-    static let fields = ["method", "path", "needs", "hold_timeout", "request_timeout", "retry", "max_concurrency"]
+    static let fields = [
+        "method", "path", "needs", "hold_timeout", "request_timeout", "retry", "max_concurrency", "max_queue_depth",
+    ]
     static let needs = ["num_cpus", "num_gpus", "memory_gb"]
 
     /// nil where there was a problem.
@@ -34,6 +36,8 @@ struct RouteRuleReader {
             case "retry": rule.retry = retry(value)
             case "max_concurrency":
                 rule.maxConcurrency = parsed(value, "max_concurrency", .integer(in: Route.concurrencyBounds))
+            case "max_queue_depth":
+                rule.maxQueueDepth = parsed(value, "max_queue_depth", .integer(in: Route.depthBounds))
             case let name: unknown(name, among: Self.fields, prefix: "", at: key)
             }
         }
