@@ -60,6 +60,8 @@ package struct Refusal: Sendable {
     package var retryAfter: Int?
     /// nil where the request was refused before it had an id.
     package var requestID: RequestID?
+    /// Refused before it was taken in: it has no row of the usual kind, and nobody has its body's file.
+    package var isAtTheDoor = false
     /// The last answer with which a pod refused it as busy, passed on in place of our own at the hold timeout.
     package var podAnswer: KeptAnswer?
     /// How long it was held.

@@ -73,6 +73,7 @@ extension Exchange: AnswerSource {
             end(.abandoned, .storageUnavailable, detail: nil, status: EndReason.storageUnavailable.status)
         case .storageFailed:
             phase = .ended
+            leave()
             trace(.rejected, .storageUnavailable, status: EndReason.storageUnavailable.status)
         }
     }
@@ -85,6 +86,7 @@ extension Exchange: AnswerSource {
         }
         let wasWaiting = if case .inserting = phase { true } else { false }
         phase = .ended
+        defer { leave() }
         trace(.rejected, refusal.reason, status: refusal.reason.status)
         guard wasWaiting else {
             // Its client has left, and so nobody else knows of its file any more.
@@ -92,11 +94,13 @@ extension Exchange: AnswerSource {
             return
         }
         // Of a replay only who asked for it is told: it was no client's request.
-        if request.priority == .live { writeRejection(refusal) }
+        var refusal = refusal
+        refusal.isAtTheDoor = true
+        if request.priority == .live { refusal.requestID = writeRejection(refusal) }
         request.sink.refuse(refusal)
     }
 
-    private func writeRejection(_ refusal: Refusal) {
+    private func writeRejection(_ refusal: Refusal) -> RequestID {
         context.journal.rejected(
             Rejection(
                 reason: refusal.reason,
@@ -113,6 +117,7 @@ extension Exchange: AnswerSource {
     /// Writes the end, once.
     func end(_ next: RequestState, _ reason: EndReason, detail: String?, status: Int?) {
         phase = .ended
+        defer { leave() }
         guard move(to: next) else { return }
         let now = NIODeadline.now()
         trace(next, reason, status: status, at: now)

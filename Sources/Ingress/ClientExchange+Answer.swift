@@ -92,9 +92,9 @@ extension ClientExchange: AnswerSink {
         guard answer == .awaited, let connection else { return }
         requestID = refusal.requestID
         // Nothing names the file of a request that never had a row.
-        if refusal.requestID == nil, let spooled { shared.spool.remove(spooled) }
+        if refusal.isAtTheDoor || refusal.requestID == nil, let spooled { shared.spool.remove(spooled) }
         guard let kept = refusal.podAnswer else {
-            return respond(OwnAnswer(ProblemAnswer(refusal), hold: refusal.hold))
+            return respond(OwnAnswer(ProblemAnswer(refusal), hold: refusal.hold ?? .zero))
         }
         let timing = refusal.requestID.map {
             AnswerTiming(requestID: $0, hold: refusal.hold ?? .zero, upstream: .zero)

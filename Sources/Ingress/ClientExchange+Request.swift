@@ -22,6 +22,10 @@ extension ClientExchange {
         if head.asksForWebSocket {
             return refuse(ProblemAnswer(501, "not_implemented", "this gateway does not forward WebSocket connections"))
         }
+        guard enterClient(connection) else {
+            if let clients = shared.clients { refuse(clients.refusal) }
+            return
+        }
         if let problem = shared.journal.unavailable {
             return reject(.storageUnavailable, "requests cannot be recorded now: \(problem)")
         }
@@ -205,9 +209,9 @@ extension ClientExchange {
     /// Refuses the request at the door, which gets a row without its body.
     private func reject(_ reason: EndReason, _ detail: String) {
         guard answer == .awaited else { return }
-        let problem = ProblemAnswer(reason, detail)
+        var problem = ProblemAnswer(reason, detail)
         if let head, let connection {
-            shared.journal.rejected(
+            problem.requestID = shared.journal.rejected(
                 Rejection(
                     reason: reason,
                     detail: detail,
@@ -224,7 +228,11 @@ extension ClientExchange {
 
     /// Answers with a problem; the connection goes on where the rest of the request is short.
     private func refuse(_ problem: ProblemAnswer) {
-        respond(OwnAnswer(problem))
+        guard answer == .awaited, connection != nil else { return }
+        var problem = problem
+        if problem.requestID == nil { problem.requestID = shared.journal.newID() }
+        requestID = problem.requestID
+        respond(OwnAnswer(problem, hold: .zero))
     }
 
     /// Answers what came so far with a problem, where it is not answered yet. The connection ends: nobody knows where the request does.

@@ -31,10 +31,13 @@ package final class GroupCommitJournal: RequestJournal {
         }
     }
 
-    package func rejected(_ rejection: Rejection) {
+    @discardableResult
+    package func rejected(_ rejection: Rejection) -> RequestID {
         meter.rejected(rejection)
-        buffer.reject(rejection)
+        return buffer.reject(rejection)
     }
+
+    package func newID() -> RequestID { buffer.newID() }
 
     package func discard(_ body: SpooledBody) { buffer.discard(body) }
 

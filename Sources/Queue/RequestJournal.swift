@@ -14,7 +14,11 @@ package protocol RequestJournal: Sendable {
     /// and tried again.
     func end(_ outcome: Outcome)
     /// Writes that a request was refused at the door: lazily, at most 100 a second, the rest only counted.
-    func rejected(_ rejection: Rejection)
+    /// - Returns: The id of its row; where it is only counted, one that no other request has.
+    @discardableResult
+    func rejected(_ rejection: Rejection) -> RequestID
+    /// An id for an answer to what gets no row, such as what is no request; no other request has it.
+    func newID() -> RequestID
     /// Removes a body whose request gets no row, once no row names its file.
     func discard(_ body: SpooledBody)
     /// Whether new requests can be written at all; nil when they can.

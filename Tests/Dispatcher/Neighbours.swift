@@ -68,9 +68,12 @@ final class MemoryJournal: RequestJournal {
         state.withLockedValue { $0.log.append("discarded \(body.name)") }
     }
 
-    func rejected(_ rejection: Rejection) {
+    func rejected(_ rejection: Rejection) -> RequestID {
         state.withLockedValue { $0.log.append("rejected \(rejection.reason.rawValue)") }
+        return newID()
     }
+
+    func newID() -> RequestID { RequestID(rawValue: .max) }
 
     func firstID() async throws -> RequestID {
         try await inserted.reaches(1)

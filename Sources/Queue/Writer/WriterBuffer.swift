@@ -124,24 +124,31 @@ final class WriterBuffer: @unchecked Sendable {
         }
     }
 
-    func reject(_ rejection: Rejection) {
+    /// - Returns: Its id, whether or not it gets a row.
+    func reject(_ rejection: Rejection) -> RequestID {
         let milliseconds = wallClockMilliseconds()
-        lock.withLock {
-            guard !isClosed else { return }
+        return lock.withLock {
+            let id = ids.next(milliseconds: milliseconds)
+            guard !isClosed else { return id }
             if rejectionSecond != milliseconds / 1000 {
                 rejectionSecond = milliseconds / 1000
                 rejectionsLeft = rejectionsPerSecond
             }
             guard rejectionsLeft > 0 else {
                 rejectionsSkipped += 1
-                return
+                return id
             }
             rejectionsLeft -= 1
             noteLazy()
-            let id = ids.next(milliseconds: milliseconds)
             waiting.rejections.append(PendingRejection(rejection: rejection, id: id, milliseconds: milliseconds))
             wakeForLazy()
+            return id
         }
+    }
+
+    func newID() -> RequestID {
+        let milliseconds = wallClockMilliseconds()
+        return lock.withLock { ids.next(milliseconds: milliseconds) }
     }
 
     /// The ids that are given from now on are larger than one that is in the database.

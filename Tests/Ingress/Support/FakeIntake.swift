@@ -113,6 +113,11 @@ final class FakeJournal: RequestJournal {
     func attempt(_ request: QueuedRequest, number: Int, pod: Pod, receiver: any CommitReceiver) {}
     func end(_ outcome: Outcome) {}
     func discard(_ body: SpooledBody) {}
-    func rejected(_ rejection: Rejection) { rejections.update { $0.append(rejection) } }
+    func rejected(_ rejection: Rejection) -> RequestID {
+        rejections.update { $0.append(rejection) }
+        return newID()
+    }
+
+    func newID() -> RequestID { RequestID(rawValue: 1) }
     var unavailable: StorageProblem? { problem.withLockedValue { $0 } }
 }
