@@ -43,7 +43,11 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
 
     let loop: IngressLoop
     let eventLoop: any EventLoop
-    private let isWelcome: Bool
+    /// In place of the usual time where the connection is turned away: what it holds is scarce.
+    private static let shortLinger = TimeAmount.milliseconds(200)
+
+    /// Why it is turned away; nil where it is not.
+    private let refusal: ProblemAnswer?
     private(set) var context: ChannelHandlerContext?
     private var flow: RequestFlow?
     private var state = State.open
@@ -62,16 +66,16 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
     var idleLink = IdleLink()
     var idleSince = NIODeadline.uptimeNanoseconds(0)
 
-    private init(loop: IngressLoop, isWelcome: Bool) {
+    private init(loop: IngressLoop, refusal: ProblemAnswer?) {
         self.loop = loop
-        self.isWelcome = isWelcome
+        self.refusal = refusal
         eventLoop = loop.eventLoop
     }
 
     /// Makes a channel that was accepted a client's connection. On its event loop.
-    /// - Parameter isWelcome: Where not, it is told that there are too many, and closed.
-    static func install(on channel: any Channel, loop: IngressLoop, isWelcome: Bool = true) throws {
-        let connection = ClientConnection(loop: loop, isWelcome: isWelcome)
+    /// - Parameter refusal: What it is told, and closed; nil where it is welcome.
+    static func install(on channel: any Channel, loop: IngressLoop, refusal: ProblemAnswer? = nil) throws {
+        let connection = ClientConnection(loop: loop, refusal: refusal)
         let pipeline = channel.pipeline.syncOperations
         connection.flow = try loop.shared.configuration.codec.addServerHandlers(to: pipeline)
         try pipeline.addHandler(connection)
@@ -90,9 +94,7 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
     }
 
     private func began() {
-        guard isWelcome else {
-            return refuse(ProblemAnswer(503, "too_many_connections", "too many connections are open", retryAfter: 1))
-        }
+        if let refusal { return refuse(refusal) }
         becomeIdle(waiting: .head, loop.shared.timeouts.header)
     }
 
@@ -163,6 +165,7 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
         deadline = .none
         if let exchange {
             self.exchange = nil
+            exchange.leaveClient(loop)
             exchange.connectionEnded()
             loop.exchangeEnded()
         }
@@ -240,6 +243,7 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
     }
 
     private func forgetExchange() {
+        exchange?.leaveClient(loop)
         exchange?.connection = nil
         exchange = nil
         loop.exchangeEnded()
@@ -329,7 +333,8 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
         guard let context else { return }
         state = .lingering(untilEnd: untilEnd)
         context.close(mode: .output, promise: nil)
-        wait(.linger, loop.shared.timeouts.linger)
+        let linger = loop.shared.timeouts.linger
+        wait(.linger, refusal == nil ? linger : min(linger, Self.shortLinger))
         resumeRequests()
     }
 

@@ -51,6 +51,8 @@ final class ClientExchange {
     var spooled: SpooledBody?
     /// Bytes taken from the budget.
     var reserved = 0
+    /// Whose request it counts as, behind a trusted proxy.
+    var countedClient: String?
 
     // The answer.
     var output = ByteBuffer()
@@ -132,6 +134,26 @@ final class ClientExchange {
         guard connection.peer.isTrusted, let head else { return connection.peer.address }
         let trusted = connection.loop.shared.trustedProxies
         return trusted.client(forwardedFor: head.fields.values("x-forwarded-for")) ?? connection.peer.address
+    }
+
+    /// Counts it as its client's, where that is bounded and comes through a trusted proxy.
+    /// - Returns: False where the client has as many under way as it may.
+    func enterClient(_ connection: ClientConnection) -> Bool {
+        guard let clients = shared.clients, connection.peer.isTrusted,
+            let name = ClientLimit.client(at: clientAddress(at: connection))
+        else { return true }
+        // The proxy itself: what it asks for is nobody else's.
+        guard name != ClientLimit.client(at: connection.peer.address) else { return true }
+        guard clients.enter(name) else { return false }
+        countedClient = name
+        return true
+    }
+
+    /// It is done with.
+    func leaveClient(_ loop: IngressLoop) {
+        guard let countedClient else { return }
+        loop.shared.clients?.leave(countedClient)
+        self.countedClient = nil
     }
 
     func log(_ connection: ClientConnection, isWhole: Bool) {

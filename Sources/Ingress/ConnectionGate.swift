@@ -3,10 +3,11 @@ import Glibc
 import Logging
 import NIOCore
 
-/// Holds the number of connections within `MAX_CONNECTIONS`.
+/// Holds the number of connections within `MAX_CONNECTIONS`, within `MAX_CONNECTIONS_PER_CLIENT`, and within what descriptors there are.
 final class ConnectionGate: Sendable {
     private let shared: IngressShared
     private let loops: [IngressLoop]
+    let spares = SpareDescriptors()
 
     init(shared: IngressShared, loops: [IngressLoop]) {
         self.shared = shared
@@ -19,15 +20,58 @@ final class ConnectionGate: Sendable {
     /// eighth more than the bound is open already, closed without a word.
     func admit(_ channel: any Channel) throws {
         let count = shared.connectionOpened()
-        channel.closeFuture.assumeIsolated().whenComplete { [shared] _ in shared.connectionClosed() }
+        let client = enter(channel)
+        channel.closeFuture.assumeIsolated().whenComplete { [shared] _ in
+            shared.connectionClosed()
+            if case .entered(let name) = client { shared.clients?.leave(name) }
+        }
         guard let loop = loops.first(where: { $0.eventLoop === channel.eventLoop }) else {
             preconditionFailure("a connection on an event loop that is not the server's")
         }
         let limit = shared.configuration.maxConnections
-        let isWelcome = count <= limit || makeRoom()
-        guard isWelcome || count <= limit + limit / 8 + 1 else { throw ChannelError.ioOnClosedChannel }
-        try ClientConnection.install(on: channel, loop: loop, isWelcome: isWelcome)
+        var refusal: ProblemAnswer?
+        if spares.isNeeded() {
+            refusal = ProblemAnswer(503, "too_many_connections", "no file descriptor is left", retryAfter: 1)
+            channel.closeFuture.whenComplete { [spares] _ in spares.refill() }
+        } else if case .full = client {
+            refusal = shared.clients?.refusal
+        } else if count > limit, !makeRoom() {
+            refusal = ProblemAnswer(503, "too_many_connections", "too many connections are open", retryAfter: 1)
+        }
+        guard refusal == nil || count <= limit + limit / 8 + 1 else { throw ChannelError.ioOnClosedChannel }
+        try ClientConnection.install(on: channel, loop: loop, refusal: refusal)
     }
+
+    private enum Entry {
+        case notCounted
+        case entered(String)
+        case full
+    }
+
+    /// Counts a connection as its client's. Those of trusted proxies are not counted: their requests are.
+    private func enter(_ channel: any Channel) -> Entry {
+        guard let clients = shared.clients, let address = channel.remoteAddress,
+            !shared.trustedProxies.contains(where: { $0.contains(address) }),
+            let name = ClientLimit.client(at: AddressBlock.text(of: address))
+        else { return .notCounted }
+        return clients.enter(name) ? .entered(name) : .full
+    }
+
+    /// Descriptors have run out: closes idle connections, and where there are none, gives up the spare ones.
+    /// - Returns: Whether there will be some.
+    func relieve() -> Bool {
+        var isRelieved = false
+        for loop in loops where loop.oldestIdle != .max {
+            isRelieved = true
+            loop.eventLoop.execute {
+                for _ in 0..<Self.closedAtOnce { loop.closeLongestIdle() }
+            }
+        }
+        return isRelieved || spares.giveUp()
+    }
+
+    /// Idle connections of a loop that are closed together when descriptors run out: there are likely more to come.
+    private static let closedAtOnce = 16
 
     /// Closes the connection that has been idle longest; false where none is idle. From any thread.
     @discardableResult
@@ -49,6 +93,8 @@ final class AcceptFailures: ChannelInboundHandler {
     typealias InboundIn = any Channel
 
     static let pause = TimeAmount.milliseconds(100)
+    /// Where room was made: until it is there.
+    static let shortPause = TimeAmount.milliseconds(5)
     /// Without a failure for so long, the shortage is over.
     static let calm = TimeAmount.seconds(1)
 
@@ -75,16 +121,17 @@ final class AcceptFailures: ChannelInboundHandler {
             logger.warning("connections cannot be accepted for the moment", metadata: ["error": "\(error)"])
         }
         try? options.setOption(.autoRead, value: false)
-        gate.makeRoom()
+        let time = gate.relieve() ? Self.shortPause : Self.pause
         pauses += 1
         let pause = pauses
         let loop = context.eventLoop.assumeIsolated()
-        loop.scheduleTask(in: Self.pause) {
+        loop.scheduleTask(in: time) {
             try? options.setOption(.autoRead, value: true)
         }
         loop.scheduleTask(in: Self.pause + Self.calm) { [self] in
             guard pauses == pause else { return }
             isShort = false
+            gate.spares.refill()
             logger.notice("connections can be accepted again", metadata: ["pauses": "\(pauses)"])
             pauses = 0
         }

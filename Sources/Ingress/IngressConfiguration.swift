@@ -28,6 +28,8 @@ package struct IngressConfiguration: Sendable {
     package var spoolThreshold = 256 << 10
     /// `MAX_CONNECTIONS`: at most so many at once; the longest idle one makes room for a new one.
     package var maxConnections = 16_000
+    /// `MAX_CONNECTIONS_PER_CLIENT`: of one client's address; behind a trusted proxy, requests at once. nil for no bound.
+    package var maxConnectionsPerClient: Int?
 
     /// `TRUSTED_PROXIES`: peers whose `X-Forwarded-*` are kept and appended to; addresses and CIDR blocks.
     package var trustedProxies: [String] = []

@@ -26,6 +26,8 @@ final class IngressShared: Sendable {
     let health: HealthState
     let logger: Logger
     let trustedProxies: [AddressBlock]
+    /// nil where clients have no bound of their own.
+    let clients: ClientLimit?
     private let phaseNumber = Atomic<Int>(Phase.serving.rawValue)
     private let connectionCount = Atomic<Int>(0)
 
@@ -42,6 +44,7 @@ final class IngressShared: Sendable {
         self.configuration = configuration
         timeouts = Timeouts(configuration)
         trustedProxies = configuration.trustedProxies.compactMap { AddressBlock($0) }
+        clients = configuration.maxConnectionsPerClient.map { ClientLimit(limit: $0) }
         self.routes = routes
         self.intake = intake
         self.journal = journal

@@ -22,7 +22,7 @@ struct CheckReportTests {
         )
         let lines = try report(loaded)
         #expect(lines[0] == "neutrino-gateway \(ProgramVersion.current)")
-        #expect(lines.contains("  gateway_port      9000     flag --gateway-port"))
+        #expect(lines.contains("  gateway_port                9000     flag --gateway-port"))
         #expect(lines.contains("  hold_timeout          90                           environment HOLD_TIMEOUT"))
         #expect(lines.contains("  placement             best_fit                     file:g.yaml:1"))
         #expect(lines.contains("  admin_token            (secret)   environment ADMIN_TOKEN"))
@@ -42,8 +42,8 @@ struct CheckReportTests {
         let start = try #require(lines.firstIndex(of: "Routes"))
         #expect(
             lines[(start + 1)..<(start + 3)] == [
-                "  default         cpus=1, gpus=0, memory_gb=1 (default)        hold 30 (default)        request 60 (configuration)  retry idempotent (default)   at once any (default)",
-                "  POST /v1/train  cpus=1, gpus=1, memory_gb=1 (configuration)  hold 90 (configuration)  request 60 (configuration)  retry never (configuration)  at once 2 (configuration)",
+                "  default         cpus=1, gpus=0, memory_gb=1 (default)        hold 30 (default)        request 60 (configuration)  retry idempotent (default)   at once any (default)      waiting any (default)",
+                "  POST /v1/train  cpus=1, gpus=1, memory_gb=1 (configuration)  hold 90 (configuration)  request 60 (configuration)  retry never (configuration)  at once 2 (configuration)  waiting any (default)",
             ]
         )
     }

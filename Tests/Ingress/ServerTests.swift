@@ -177,6 +177,61 @@ struct ServerTests {
         }
     }
 
+    @Test("A client has so many connections and no more; behind a trusted proxy, so many requests at once")
+    func connectionsOfAClient() async throws {
+        var parts = try IngressParts()
+        parts.configuration.maxConnectionsPerClient = 2
+        try await withServer(parts) { server, port in
+            let first = try await RawClient(port)
+            try await first.send("GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+            #expect(await first.answer().status == 200)
+            let second = try await RawClient(port)
+            try await second.send("GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+            #expect(await second.answer().status == 200)
+            let third = try await RawClient(port)
+            let answer = await third.answer()
+            #expect(answer.status == 429)
+            #expect(answer.field("neutrino-reason") == "too_many_connections")
+            #expect(answer.field("retry-after") == "1")
+            try await first.close()
+            // The server hears of it in its own time.
+            var status = 429
+            while status == 429 {
+                let next = try await RawClient(port)
+                try await next.send("GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+                status = await next.answer().status
+                try await next.close()
+            }
+            #expect(status == 200)
+        }
+    }
+
+    @Test("Behind a trusted proxy a client has so many requests at once, whatever connections they come on")
+    func requestsOfAClient() async throws {
+        var parts = try IngressParts()
+        parts.configuration.maxConnectionsPerClient = 1
+        parts.configuration.trustedProxies = ["127.0.0.1"]
+        try await withServer(parts) { server, port in
+            func send(for client: String) async throws -> RawClient {
+                let connection = try await RawClient(port)
+                try await connection.send("GET /a HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: \(client)\r\n\r\n")
+                return connection
+            }
+            let first = try await send(for: "2001:db8::1")
+            let taken = await parts.intake.next()
+            // The same network of 64 bits, and another.
+            #expect(await (try await send(for: "2001:db8::2")).answer().status == 429)
+            let other = try await send(for: "2001:db8:0:1::1")
+            await parts.intake.next().answer()
+            #expect(await other.answer().status == 200)
+            taken.answer()
+            #expect(await first.answer().status == 200)
+            let again = try await send(for: "2001:db8::2")
+            await parts.intake.next().answer()
+            #expect(await again.answer().status == 200)
+        }
+    }
+
     @Test("Where descriptors run out, accepting pauses and goes on")
     func outOfDescriptors() async throws {
         let lines = Watched<[String]>([])
