@@ -36,9 +36,24 @@ package struct PodsConfiguration: Sendable {
 
     /// Certificates (PEM) that https pods are verified against, in place of the system's (`UPSTREAM_CA_FILE`).
     package var caFile: String?
+    /// The gateway's own certificate and its key, for https pods that ask for one.
+    package var clientCertificate: ClientCertificateFiles?
     /// The name that the certificates of https pods must be for, and that is sent as SNI (`UPSTREAM_TLS_SERVER_NAME`); without it
     /// each pod's own host name or address.
     package var tlsServerName: String?
 
     package init() {}
+}
+
+/// Where a certificate and its private key are.
+package struct ClientCertificateFiles: Sendable, Equatable {
+    /// The certificate and those between it and its authority (PEM): `UPSTREAM_CLIENT_CERT_FILE`.
+    package var certificate: String
+    /// Its private key (PEM), without a passphrase: `UPSTREAM_CLIENT_KEY_FILE`.
+    package var key: String
+
+    package init(certificate: String, key: String) {
+        self.certificate = certificate
+        self.key = key
+    }
 }

@@ -63,6 +63,41 @@ struct TLSTests {
         try await server.stop()
     }
 
+    @Test("a pod that asks for the gateway's certificate gets it, with requests and polls")
+    func clientCertificate() async throws {
+        let server = try await TestServer(tls: TestCertificates.server(asksClients: true)) { exchange in
+            exchange.answer(#"{"available_cpus":1,"available_gpus":0,"available_memory_gb":1}"#)
+        }
+        try await TestCertificates.withFile(TestCertificates.authority) { authority in
+            try await TestCertificates.withFile(TestCertificates.certificate) { certificate in
+                try await TestCertificates.withFile(TestCertificates.key) { key in
+                    let files = ClientCertificateFiles(certificate: certificate, key: key)
+                    let upstream = try Upstream {
+                        $0.caFile = authority
+                        $0.clientCertificate = files
+                    }
+                    let pod = pod(server, host: "localhost")
+                    #expect(try await upstream.answer(from: pod).body.contains("available_cpus"))
+                    let without = try Upstream { $0.caFile = authority }
+                    // TLS 1.3 tells a client of it after its first bytes, which the pod has not read.
+                    await #expect(throws: PodCallFailure.self) { try await without.answer(from: pod) }
+
+                    let client = CurlClient()
+                    var request = CurlRequest(url: "\(pod.description.url)/capacity")
+                    request.caFile = authority
+                    request.clientCertificate = files
+                    #expect(try await client.send(request).status == 200)
+                    request.clientCertificate = nil
+                    await #expect(throws: PodsError.self) { try await client.send(request) }
+                    client.shutdown()
+                    let swapped = ClientCertificateFiles(certificate: certificate, key: authority)
+                    #expect(throws: PodsError.self) { try Upstream { $0.clientCertificate = swapped } }
+                }
+            }
+        }
+        try await server.stop()
+    }
+
     @Test("a pod that does not speak TLS has not seen a byte of the request")
     func noTLS() async throws {
         let server = try await TestServer(

@@ -24,6 +24,7 @@ struct ServeCommand: AsyncParsableCommand {
             defer { logs.flush() }
             logs.bootstrap()
             let descriptors = Process.prepare()
+            FileDescriptorLimit.warn(descriptors, of: loaded.settings, logs.logger("gateway"))
             let server = try await GatewayServer.open(
                 loaded,
                 logs: logs,

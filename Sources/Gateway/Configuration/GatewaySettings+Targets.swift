@@ -50,6 +50,9 @@ extension GatewaySettings {
         pods.streamIdleTimeout = TimeAmount(streamIdleTimeout)
         pods.upstreamKeepAlive = TimeAmount(upstreamKeepalive)
         pods.caFile = upstreamCAFile
+        if let certificate = upstreamClientCertFile, let key = upstreamClientKeyFile {
+            pods.clientCertificate = ClientCertificateFiles(certificate: certificate, key: key)
+        }
         pods.tlsServerName = upstreamTLSServerName
         return pods
     }
@@ -90,6 +93,7 @@ extension GatewaySettings {
         ingress.clientKeepAlive = clientKeepalive
         ingress.maxBodyBytes = maxBodyBytes
         ingress.maxConnections = maxConnections ?? min(20_000, max(1, descriptorLimit / 10 * 8))
+        ingress.maxConnectionsPerClient = maxConnectionsPerClient
         ingress.trustedProxies = trustedProxies.map(\.description)
         ingress.accessLog = accessLog
         ingress.beginsTraces = traceEndpoint == nil

@@ -14,6 +14,7 @@ package struct GatewaySettings: Sendable {
     package var gatewayPort = 8080
     /// nil: min(20000, 80 % of the descriptors).
     package var maxConnections: Int?
+    package var maxConnectionsPerClient: Int?
     package var maxBodyBytes = 100 << 20
     package var headerTimeout = Duration.seconds(10)
     /// Between two bytes.
@@ -42,6 +43,8 @@ package struct GatewaySettings: Sendable {
     package var streamIdleTimeout = Duration.seconds(300)
     package var upstreamKeepalive = Duration.seconds(4)
     package var upstreamCAFile: String?
+    package var upstreamClientCertFile: String?
+    package var upstreamClientKeyFile: String?
     package var upstreamTLSServerName: String?
 
     // The queue, which is the request log.

@@ -26,6 +26,13 @@ enum SettingCatalogue {
             "Client connections at once; `auto` is 20000, or 80 % of the file descriptors where that is less."
         ),
         .init(
+            "max_connections_per_client",
+            .listener,
+            \.maxConnectionsPerClient,
+            SettingType.integer(in: 1...1_000_000).optional("off"),
+            "Connections of one client address (of IPv6, of its network of 64 bits); behind a trusted proxy, its requests at once. More are answered 429."
+        ),
+        .init(
             "max_body_bytes",
             .listener,
             \.maxBodyBytes,
@@ -176,6 +183,20 @@ enum SettingCatalogue {
             \.upstreamCAFile,
             SettingType.path.optional("system"),
             "Certificates (PEM) that https pods are verified against; `system` is the machine's own."
+        ),
+        .init(
+            "upstream_client_cert_file",
+            .pods,
+            \.upstreamClientCertFile,
+            SettingType.path.optional("none"),
+            "The gateway's certificate for https pods that ask for one, and those up to its authority (PEM). A renewed one is taken up when it is written."
+        ),
+        .init(
+            "upstream_client_key_file",
+            .pods,
+            \.upstreamClientKeyFile,
+            SettingType.path.optional("none"),
+            "That certificate's private key (PEM, without a passphrase)."
         ),
         .init(
             "upstream_tls_server_name",

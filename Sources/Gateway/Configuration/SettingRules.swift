@@ -13,9 +13,12 @@ enum SettingRules {
             )
         }
         problems += tokens(of: loaded)
-        if (settings.adminTLSCertFile == nil) != (settings.adminTLSKeyFile == nil) {
-            let missing = settings.adminTLSCertFile == nil ? "admin_tls_cert_file" : "admin_tls_key_file"
-            let given = settings.adminTLSCertFile == nil ? "admin_tls_key_file" : "admin_tls_cert_file"
+        for (prefix, certificate, key) in [
+            ("admin_tls", settings.adminTLSCertFile, settings.adminTLSKeyFile),
+            ("upstream_client", settings.upstreamClientCertFile, settings.upstreamClientKeyFile),
+        ] where (certificate == nil) != (key == nil) {
+            let missing = certificate == nil ? "\(prefix)_cert_file" : "\(prefix)_key_file"
+            let given = certificate == nil ? "\(prefix)_key_file" : "\(prefix)_cert_file"
             problems.append(
                 ConfigurationProblem(
                     "\(given): there is no \(missing)",

@@ -74,9 +74,11 @@ actor ReloadService: Service {
                 .filter { Self.files(of: new).contains($0.key) }
             let plan = ReloadPlan(from: current, to: new)
             let identity = try parts.adminTLS?.read()
+            let credentials = try parts.transport.tls.reread()
             let routes = try RouteSource(new, book: parts.routes, embedded: parts.embedded).read()
             await apply(plan, routes)
             if let identity { parts.adminTLS?.use(identity) }
+            if let credentials { parts.transport.tls.use(credentials) }
             tellWhatWaits(ReloadPlan(from: started, to: new).needsRestart)
             current = new
         } catch {
@@ -122,6 +124,7 @@ actor ReloadService: Service {
         return [
             loaded.filePath, settings.openapiSpecPath, settings.adminTokenFile, settings.adminReadTokenFile,
             settings.metricsTokenFile, settings.adminTLSCertFile, settings.adminTLSKeyFile,
+            settings.upstreamClientCertFile, settings.upstreamClientKeyFile,
         ].compactMap(\.self)
     }
 }

@@ -15,6 +15,8 @@ package struct CurlRequest: Sendable {
     package var isAddress = false
     /// Certificates (PEM) to verify against in place of the system's.
     package var caFile: String?
+    /// Shown where the other end asks for one. Read for each connection.
+    package var clientCertificate: ClientCertificateFiles?
     /// For name resolution, connection and TLS handshake.
     package var connectTimeout: TimeAmount = .seconds(2)
     /// For the exchange as a whole.

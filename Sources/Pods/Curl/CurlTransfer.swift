@@ -104,6 +104,8 @@ final class CurlTransfer {
         set(CURLOPT_CAINFO, request.caFile ?? Self.system.file)
         // A file of one's own is in place of the system's certificates, not beside them.
         set(CURLOPT_CAPATH, request.caFile == nil ? Self.system.folder : nil)
+        set(CURLOPT_SSLCERT, request.clientCertificate?.certificate)
+        set(CURLOPT_SSLKEY, request.clientCertificate?.key)
         set(CURLOPT_CONNECT_TO, list: request.connectTo.map { ["::\($0)"] } ?? [])
         var lines = request.fields.map { "\($0.name): \($0.value)" }
         // Nobody here waits a second for "100 Continue" before a body.

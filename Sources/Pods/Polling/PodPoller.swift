@@ -133,6 +133,7 @@ final class PodPoller: @unchecked Sendable {
         }
         request.isAddress = pod.description.isAddress
         request.caFile = configuration.caFile
+        request.clientCertificate = configuration.clientCertificate
         request.connectTimeout = min(configuration.connectTimeout, configuration.capacityTimeout)
         request.timeout = configuration.capacityTimeout
         request.maximumBytes = configuration.maximumCapacityBytes

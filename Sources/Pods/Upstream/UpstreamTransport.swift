@@ -13,7 +13,8 @@ package import NIOPosix
 package final class UpstreamTransport: PodTransport {
     private let configuration: PodsConfiguration
     private let threadPool: NIOThreadPool
-    private let tls: UpstreamTLS
+    /// For https pods.
+    package let tls: UpstreamTLS
     private let now: @Sendable () -> NIODeadline
     private let loops: [ObjectIdentifier: UpstreamLoop]
     /// Loops that were not in the group: tests, mostly.
@@ -33,7 +34,11 @@ package final class UpstreamTransport: PodTransport {
         self.configuration = configuration
         self.threadPool = threadPool
         self.now = now
-        let tls = try UpstreamTLS(caFile: configuration.caFile, serverName: configuration.tlsServerName)
+        let tls = try UpstreamTLS(
+            caFile: configuration.caFile,
+            clientCertificate: configuration.clientCertificate,
+            serverName: configuration.tlsServerName
+        )
         self.tls = tls
         var loops: [ObjectIdentifier: UpstreamLoop] = [:]
         for loop in group.makeIterator() {

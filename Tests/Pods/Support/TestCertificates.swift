@@ -17,7 +17,7 @@ enum TestCertificates {
         seY7FxDb7NVy2rTvVdNaUA==
         -----END CERTIFICATE-----
         """
-    private static let certificate = """
+    static let certificate = """
         -----BEGIN CERTIFICATE-----
         MIIBnTCCAUKgAwIBAgIUSLQzlKTKYHjveEe7zAmDFOsqEsUwCgYIKoZIzj0EAwIw
         GzEZMBcGA1UEAwwQTmV1dHJpbm8gdGVzdCBDQTAgFw0yNjExMjMxMjI3MzVaGA8y
@@ -30,7 +30,7 @@ enum TestCertificates {
         AMhQnjG4n7FaAvYw+88Qm0V3gUNdb3gc81TYV+9sO2Vw
         -----END CERTIFICATE-----
         """
-    private static let key = """
+    static let key = """
         -----BEGIN PRIVATE KEY-----
         MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgzhnUjar+eV9C2jGk
         4kEAm3q3azknjSvraQxtW+d6XsKhRANCAATzI2y1nJW6gk2Zw9MGaa37+0S1svgm
@@ -39,13 +39,19 @@ enum TestCertificates {
         """
 
     /// For a pod's server.
-    static func server() throws -> NIOSSLContext {
-        try NIOSSLContext(
-            configuration: .makeServerConfiguration(
-                certificateChain: [.certificate(NIOSSLCertificate(bytes: Array(certificate.utf8), format: .pem))],
-                privateKey: .privateKey(NIOSSLPrivateKey(bytes: Array(key.utf8), format: .pem))
-            )
+    /// - Parameter asksClients: Whether it wants a certificate of the authority from whoever connects.
+    static func server(asksClients: Bool = false) throws -> NIOSSLContext {
+        var configuration = TLSConfiguration.makeServerConfiguration(
+            certificateChain: [.certificate(try NIOSSLCertificate(bytes: Array(certificate.utf8), format: .pem))],
+            privateKey: .privateKey(try NIOSSLPrivateKey(bytes: Array(key.utf8), format: .pem))
         )
+        if asksClients {
+            configuration.certificateVerification = .noHostnameVerification
+            configuration.trustRoots = .certificates([
+                try NIOSSLCertificate(bytes: Array(authority.utf8), format: .pem)
+            ])
+        }
+        return try NIOSSLContext(configuration: configuration)
     }
 
     /// A file with text in it, removed when `body` returns.
