@@ -202,13 +202,20 @@ let package = Package(
                 subprocess, system,
             ]
         ),
+        // Of the tests alone: a file system for SQLite whose disk fails, a clock that jumps, and the gateway on them.
+        .target(name: "CFaultyDisk", dependencies: ["CSQLite"], path: "Tests/CFaultyDisk"),
+        .target(name: "CShiftedClock", path: "Tests/CShiftedClock"),
+        .executableTarget(
+            name: "faulty-gateway",
+            dependencies: ["Gateway", "CFaultyDisk", "CShiftedClock"],
+            path: "Tests/FaultyGateway",
+            swiftSettings: settings
+        ),
         tests(
             "Faults",
             [
-                "Gateway", "TaskPod", "Core", "Queue", "Dispatcher", "HTTP", nioCore, nioPosix, nioHTTP1, nioLocks,
-                logging,
-                lifecycle, grdb,
-                subprocess, system,
+                "Gateway", "TaskPod", "Core", "Queue", "Dispatcher", "HTTP", "CSQLite", "CFaultyDisk", "faulty-gateway",
+                nioCore, nioPosix, nioHTTP1, nioLocks, logging, lifecycle, grdb, subprocess, system,
             ],
             // Faults that need no Swift: pods and clients of raw bytes.
             exclude: ["wire"]

@@ -11,6 +11,7 @@ struct LoadClient: Sendable {
         var status = 0
         /// What the gateway gave it.
         var id: String?
+        var headers: HTTPHeaders = [:]
         var body = ByteBuffer()
     }
 
@@ -33,16 +34,19 @@ struct LoadClient: Sendable {
             let headers: HTTPHeaders = [
                 "Host": "127.0.0.1", "Connection": "close", "Content-Length": "\(body.utf8.count)",
             ]
-            try await outbound.write(
-                .head(HTTPRequestHead(version: .http1_1, method: method, uri: path, headers: headers))
+            // Who is refused at the head may find the connection closed before the body is sent, and has an answer all the same.
+            try? await outbound.write(
+                contentsOf: [
+                    .head(HTTPRequestHead(version: .http1_1, method: method, uri: path, headers: headers)),
+                    .body(.byteBuffer(ByteBuffer(string: body))), .end(nil),
+                ]
             )
-            try await outbound.write(.body(.byteBuffer(ByteBuffer(string: body))))
-            try await outbound.write(.end(nil))
             var answer = Answer()
             for try await part in inbound {
                 switch part {
                 case .head(let head):
                     answer.status = Int(head.status.code)
+                    answer.headers = head.headers
                     answer.id = head.headers.first(name: "Neutrino-Request-Id")
                 case .body(var bytes): answer.body.writeBuffer(&bytes)
                 case .end: return answer

@@ -6,7 +6,10 @@ import Testing
 
 @testable import Queue
 
-@Suite("A database whose files are taken away is noticed, and opened again without a restart")
+@Suite(
+    "A database whose files are taken away is noticed, and opened again without a restart",
+    .timeLimit(.minutes(2))
+)
 struct DatabaseFilesTests {
     /// Inserts until a commit succeeds.
     /// - Returns: Why those before failed.
