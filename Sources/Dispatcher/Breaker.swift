@@ -41,6 +41,9 @@ struct Breaker {
         if case .closed = state { true } else { false }
     }
 
+    /// Whether nothing has failed since the last answer.
+    var isWell: Bool { isClosed && failuresInARow == 0 }
+
     /// Whether it counts for more than the rule that half of the pods stay: every failure was one of transport.
     var isHard: Bool { onlyTransport }
 

@@ -162,6 +162,7 @@ extension DispatchMachine {
         let isRetry = entry.deaths > 0
         let isAllowed =
             isRetry || configuration.retryBudget.allows(retrying: retrying, active: requests.count)
+            || isAnotherWell(for: entry.needs, besides: podKey)
         if mayRepeat, attempts < configuration.maxAttempts, isAllowed {
             if !isRetry { retrying += 1 }
             requests[slot].deaths += 1

@@ -104,6 +104,14 @@ extension DispatchMachine {
         }
     }
 
+    /// Whether a pod other than one could hold a request, and nothing has failed on it since it last answered.
+    func isAnotherWell(for needs: ResourceVector, besides key: Int) -> Bool {
+        pods.indices.contains { slot in
+            let glance = pods.glance(slot)
+            return glance.isRoutable && glance.key != key && needs.fits(in: glance.largest) && pods[slot].breaker.isWell
+        }
+    }
+
     /// What would be left of a pod, in millionths summed over what it has.
     private static func leftOver(_ glance: PodGlance, _ needs: ResourceVector) -> Int64 {
         let left = glance.free - needs

@@ -1,5 +1,5 @@
 /// Bounds how many of the active requests may be repetitions of attempts that died, so that retries cannot become the load that
-/// keeps pods from recovering.
+/// keeps pods from recovering. Where another pod is well it does not bound them: one pod of a few has more than this share when it dies.
 package struct RetryBudget: Sendable {
     /// Of all active requests, waiting ones included.
     package var percent = 20

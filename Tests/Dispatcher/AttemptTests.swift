@@ -188,6 +188,21 @@ import Testing
         #expect(!RetryBudget().allows(retrying: 20, active: 100))
     }
 
+    @Test func whateverAPodHadWhenItDiedIsRepeatedWhileAnotherIsWell() throws {
+        var fixture = MachineFixture { $0.placement = .roundRobin }
+        let pods = (0..<2).map { _ in fixture.pod(.needs(100, memory: 100)) }
+        var placed: [(ticket: Ticket, pod: Pod)] = []
+        for _ in 0..<40 { placed.append(try fixture.place()) }
+        let died = placed.filter { $0.pod == pods[0] }
+        #expect(died.count == 20)
+        for (ticket, _) in died { fixture.end(ticket, .died(.reset, mayRepeat: true)) }
+        #expect(fixture.refusals().isEmpty)
+        #expect(fixture.machine.retrying == 20)
+        // Then that breaks too: nobody is well, and the budget counts.
+        fixture.end(placed.first { $0.pod == pods[1] }!.ticket, .died(.reset, mayRepeat: true))
+        #expect(fixture.refusals().count == 1)
+    }
+
     @Test(arguments: [AttemptEnd.aborted, .broken(.reset)])
     func aLeaseThatWasBrokenOffComesBackOnlyWithAPoll(end: AttemptEnd) throws {
         var fixture = MachineFixture()

@@ -8,6 +8,10 @@ import time
 from dataclasses import dataclass
 
 
+#: Seconds without a turn that count as standing still.
+STALL = 2.0
+
+
 @dataclass(slots=True)
 class Sent:
     """One request as its client saw it."""
@@ -86,6 +90,18 @@ class Clients:
         self.under_way: set[asyncio.Task] = set()
         self.idle: list[Connection] = []
         self.is_stopped = False
+        #: When this process itself stood still, from and to: whoever was under way then did not stay.
+        self.stalls: list[tuple[float, float]] = []
+
+    async def watch(self) -> None:
+        """Notes when the clients' own process stood still: a connection on which nothing is sent for HEADER_TIMEOUT is closed."""
+        last = time.time()
+        while True:
+            await asyncio.sleep(0.1)
+            now = time.time()
+            if now - last > STALL:
+                self.stalls.append((last, now))
+            last = now
 
     async def run(self) -> None:
         """Poisson arrivals: gaps are exponential, and none waits for another's answer."""

@@ -68,6 +68,7 @@ class Report:
     samples: list[Sample] = field(default_factory=list)
     requests: int = 0
     rate: float = 0
+    stalls: list[tuple[float, float]] = field(default_factory=list)
 
     def change(self, value) -> tuple[float, float]:
         """The median of the first and of the last sixth: what a burst leaves for a moment is no growth."""
@@ -121,6 +122,7 @@ class Soak:
         kills = 0
         async with asyncio.TaskGroup() as group:
             sending = group.create_task(clients.run())
+            watching = group.create_task(clients.watch())
             troubling = group.create_task(faults.run()) if plan.faults else None
             await asyncio.sleep(WARM_UP if plan.minutes * 60 > 4 * WARM_UP else plan.minutes * 6)
             end = time.monotonic() + plan.minutes * 60
@@ -144,12 +146,16 @@ class Soak:
                 await troubling
             await clients.stop()
             sending.cancel()
+            watching.cancel()
         self.lives.append((self.begun, time.time()))
         await asyncio.to_thread(self.settle)
+        for record in clients.sent:
+            record.left |= any(record.at < end and record.ended > begin for begin, end in clients.stalls)
         judgement = await asyncio.to_thread(
             judge, clients.sent, self.pods, faults.history, self.lives, self.database, RECOVERY
         )
         report = Report(judgement, kills, Counter(fault.kind for fault in faults.history), self.samples, len(clients.sent))
+        report.stalls = clients.stalls
         report.rate = len(clients.sent) / (clients.sent[-1].at - clients.sent[0].at)
         return report
 
@@ -187,6 +193,8 @@ class Soak:
 def show(report: Report, plan: Plan) -> bool:
     """Prints the report; true where nothing is wrong."""
     print(f"{report.requests} requests, {report.rate:.0f} a second; {report.kills} kills; faults of pods: {dict(report.faults)}")
+    if report.stalls:
+        print(f"the clients' own process stood still {len(report.stalls)} times, for up to {max(end - begin for begin, end in report.stalls):.1f} s")
     for name, count in sorted(report.judgement.counts.items()):
         print(f"{count:9}  {name}")
     memory, descriptors = report.memory, report.descriptors

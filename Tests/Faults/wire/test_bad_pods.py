@@ -256,6 +256,19 @@ class VanishingPods(FaultCase):
         release.set()
         self.assertIn(b"done", client.receive(b"done"))
 
+    def test_dies_with_half_of_all_requests(self) -> None:
+        """More than the retry budget's share, which is no reason to fail them beside a pod that is well."""
+        dying, well = RawPod(lambda request: release.wait(PATIENCE)), RawPod(lambda request: (release.wait(PATIENCE), request.answer()))
+        release = threading.Event()
+        self.start(dying, well, REQUEST_TIMEOUT=PATIENCE)
+        clients = [RawClient(self.gateway, GET) for _ in range(40)]
+        wait_for("each has half", lambda: len(dying.requests) == len(well.requests) == 20, PATIENCE)
+        for request in dying.requests:
+            request.reset()
+        release.set()
+        for client in clients:
+            self.assertIn(b"HTTP/1.1 200 ", client.receive(b"ok"))
+
     def test_from_the_network_with_work_in_flight(self) -> None:
         """As a machine that stands still: its kernel accepts and nobody answers."""
         stopped = start_pod(self.session, "stopped", 8, 0, 32)
