@@ -1,3 +1,4 @@
+import Glibc
 package import NIOCore
 
 /// A block of addresses (RFC 4632): `10.0.0.0/8`, `fd00::/8`, or one address by itself.
@@ -60,6 +61,20 @@ package struct AddressBlock: Hashable, Sendable {
 }
 
 extension AddressBlock {
+    /// Whether a host is reached from its own machine only: `localhost`, or an address of loopback, whichever way it is written
+    /// (`127.1`, `0:0:0:0:0:0:0:1`; RFC 6761 §6.3, inet(3)). Nothing is looked up.
+    package static func isLoopback(host: String) -> Bool {
+        if host.lowercased() == "localhost" { return true }
+        if let address = try? SocketAddress(ipAddress: host, port: 0) {
+            return loopback.contains { $0.contains(address) }
+        }
+        // Numbers of IPv4 in fewer than four parts, as resolvers take them.
+        return host.utf8.allSatisfy { $0 == UInt8(ascii: ".") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+            && UInt32(bigEndian: inet_addr(host)) >> 24 == 127
+    }
+
+    private static let loopback = ["127.0.0.0/8", "::1"].compactMap { AddressBlock($0) }
+
     /// What counts as one host: an IPv4 address, or the /64 of IPv6 addresses that a host has to itself (RFC 4291 §2.5.1). Other text stays
     /// as it is.
     package static func host(of text: String) -> String {

@@ -47,7 +47,7 @@ final class BytesResponseHandler: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        brokenBy = "the connection broke: \(error)"
+        brokenBy = "the connection broke: \(NetworkFailure.words(of: error))"
         context.fireErrorCaught(error)
     }
 

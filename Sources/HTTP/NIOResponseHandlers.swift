@@ -106,7 +106,7 @@ final class NIOResponseAdapter: ChannelDuplexHandler {
             // Bytes after what was refused.
             break
         default:
-            brokenBy = "the connection broke: \(error)"
+            brokenBy = "the connection broke: \(NetworkFailure.words(of: error))"
             context.fireErrorCaught(error)
         }
     }

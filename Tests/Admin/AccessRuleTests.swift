@@ -19,7 +19,7 @@ struct AccessRuleTests {
     @Test(
         "every other name is refused",
         arguments: [
-            "", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "127.0.0", "127.0.0.256",
+            "", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "128.0", "127.0.0.256",
             "10.0.0.1", "[::2]",
             "localhost:port", "[::1", ":9090", "0.0.0.0",
         ]

@@ -24,6 +24,21 @@ struct AddressBlockTests {
         }
     }
 
+    @Test("Loopback is loopback however it is written, and nothing is looked up")
+    func loopback() {
+        for host in ["localhost", "LocalHost", "127.0.0.1", "127.9.8.7", "127.1", "127", "2130706433", "::1"] {
+            // A number by itself is the whole address: 127 is 0.0.0.127.
+            #expect(AddressBlock.isLoopback(host: host) == (host != "127"), "\(host)")
+        }
+        for host in ["0:0:0:0:0:0:0:1", "::ffff:127.0.0.1"] { #expect(AddressBlock.isLoopback(host: host), "\(host)") }
+        for host in [
+            "", "0.0.0.0", "::", "10.0.0.1", "128.0.0.1", "127.0.0.1.example", "127.0.0.256", "localhost.example",
+            "host", "::2", "127.0.0.1 x", "fe80::1",
+        ] {
+            #expect(!AddressBlock.isLoopback(host: host), "\(host)")
+        }
+    }
+
     @Test(
         "The client is the last address that is no proxy of ours; what comes before it anyone can have written",
         arguments: [

@@ -1,3 +1,5 @@
+import Core
+
 /// `host:port` taken apart (RFC 9110 §7.2).
 struct Authority: Equatable {
     /// In lower case, an IPv6 address without brackets.
@@ -29,9 +31,5 @@ struct Authority: Equatable {
 
     init(host: String) { self.host = host.lowercased() }
 
-    var isLoopback: Bool {
-        if host == "localhost" || host == "::1" { return true }
-        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
-        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
-    }
+    var isLoopback: Bool { AddressBlock.isLoopback(host: host) }
 }

@@ -1,9 +1,11 @@
+import Core
+
 /// What several values together must keep to.
 enum SettingRules {
     static func problems(of loaded: LoadedConfiguration) -> [ConfigurationProblem] {
         let settings = loaded.settings
         var problems: [ConfigurationProblem] = []
-        if !isLoopback(settings.adminHost), settings.adminTokens.isEmpty {
+        if !AddressBlock.isLoopback(host: settings.adminHost), settings.adminTokens.isEmpty {
             problems.append(
                 ConfigurationProblem(
                     "admin_host: \(quoted(settings.adminHost)) is not loopback and there is no token",
@@ -71,12 +73,6 @@ enum SettingRules {
             seen.formUnion(tokens)
         }
         return problems
-    }
-
-    static func isLoopback(_ host: String) -> Bool {
-        let host = host.lowercased()
-        return host == "localhost" || host == "::1" || host == "0:0:0:0:0:0:0:1"
-            || (host.hasPrefix("127.") && host.utf8.allSatisfy { $0 == 46 || (48...57).contains($0) })
     }
 
     /// Whether both could not be listened on with one port.

@@ -17,6 +17,18 @@ struct ReloadPlan: Equatable {
 }
 
 extension ReloadPlan {
+    /// Why a configuration that is right by itself cannot be taken over: what needs a restart stays as it was at the start, and has to go
+    /// with what does not. A listener that others can reach stays where it is, so its token must not go.
+    static func problem(of new: LoadedConfiguration, since started: LoadedConfiguration) -> ConfigurationProblem? {
+        let host = started.settings.adminHost
+        guard !AddressBlock.isLoopback(host: host), new.settings.adminTokens.isEmpty else { return nil }
+        return ConfigurationProblem(
+            "admin_token: there is none, but until a restart operators are listened to on \(quoted(host)), which is not loopback",
+            origin: new.origin("admin_token"),
+            accepted: "ADMIN_TOKEN_FILE or ADMIN_TOKEN as long as this gateway runs"
+        )
+    }
+
     init(from old: LoadedConfiguration, to new: LoadedConfiguration) {
         self.init()
         for definition in SettingCatalogue.all where definition.show(old.settings) != definition.show(new.settings) {

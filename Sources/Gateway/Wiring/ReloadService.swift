@@ -72,6 +72,7 @@ actor ReloadService: Service {
             // Taken before what the files say is read, so that a change meanwhile is seen as one; `tick()` has those that were known.
             stamps = Self.stamps(of: Self.files(of: new)).merging(stamps) { $1 }
                 .filter { Self.files(of: new).contains($0.key) }
+            if let problem = ReloadPlan.problem(of: new, since: started) { throw GatewayError([problem]) }
             let plan = ReloadPlan(from: current, to: new)
             let identity = try parts.adminTLS?.read()
             let credentials = try parts.transport.tls.reread()

@@ -301,7 +301,7 @@ final class UpstreamConnection: ChannelDuplexHandler, @unchecked Sendable {
         }
     }
 
-    private var ending: String? { error.map { "the connection broke: \($0)" } }
+    private var ending: String? { error.map { "the connection broke: \(NetworkFailure.words(of: $0))" } }
 
     private func fail(_ kind: PodCallFailure.Kind, _ detail: String) {
         guard let call else { return }
