@@ -22,6 +22,8 @@ struct AdminContext: RequestContext {
     /// What the caller may do, and by what right.
     var admission = Admission()
 
+    /// Whether the caller is still there: asked by what takes long.
+    let isConnected: @Sendable () -> Bool
     /// Whether the caller may still do it: asked again by answers that take long.
     var isStillAdmitted: @Sendable () -> Bool = { true }
 
@@ -33,12 +35,14 @@ struct AdminContext: RequestContext {
     var maxUploadSize: Int { 1024 * 1024 }
 
     init(source: ApplicationRequestContextSource) {
-        self.init(logger: source.logger, peer: source.channel.remoteAddress)
+        let channel = source.channel
+        self.init(logger: source.logger, peer: channel.remoteAddress) { channel.isActive }
     }
 
-    init(logger: Logger, peer: SocketAddress?) {
+    init(logger: Logger, peer: SocketAddress?, isConnected: @escaping @Sendable () -> Bool = { true }) {
         coreContext = CoreRequestContextStorage(source: LoggerSource(logger: logger))
         self.peer = peer
+        self.isConnected = isConnected
     }
 
     private struct LoggerSource: RequestContextSource {

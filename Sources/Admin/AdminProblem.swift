@@ -63,13 +63,9 @@ struct ProblemMiddleware: RouterMiddleware {
         } catch let error as HTTPError where error.status == .notFound {
             return try Self.noCall(request).response(from: request, context: context)
         } catch let error as HTTPError {
-            let detail: String
-            switch error.status {
-            case .contentTooLarge: detail = "the body is over \(context.maxUploadSize) bytes"
-            default: detail = error.body ?? error.status.reasonPhrase
-            }
             let reason = error.status.reasonPhrase.lowercased().replacing(" ", with: "_")
-            return try AdminProblem(error.status, reason, detail).response(from: request, context: context)
+            return try AdminProblem(error.status, reason, error.body ?? error.status.reasonPhrase)
+                .response(from: request, context: context)
         } catch let error as QueueError where error.isPassing {
             context.logger.warning(
                 "An admin call found the database unable",

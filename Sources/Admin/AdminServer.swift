@@ -9,7 +9,8 @@ package import Queue
 import ServiceLifecycle
 package import Telemetry
 
-/// The operators' listener: JSON under `/admin/api`, and `/health`, `/ready` and `/metrics`.
+/// The operators' listener: their page at `/admin`, JSON under `/admin/api`, and `/health`, `/ready` and `/metrics`. What answers GET
+/// answers HEAD.
 package struct AdminServer: Service {
     /// What the calls look at and change.
     package struct Subjects: Sendable {
@@ -145,11 +146,11 @@ package struct AdminServer: Service {
         }
     }
 
-    /// Method and path of everything that is answered.
+    /// Method and path of everything that is answered; HEAD is wherever GET is.
     var calls: [String] { router().routes.map { "\($0.method.rawValue) \($0.path)" } }
 
     private func router() -> Router<AdminContext> {
-        let router = Router(context: AdminContext.self)
+        let router = Router(context: AdminContext.self, options: .autoGenerateHeadEndpoints)
         router.addMiddleware {
             SecurityHeaders()
             ProblemMiddleware()

@@ -70,22 +70,24 @@ extension HTTPServerBuilder {
     /// HTTP/1.1, over TLS where there is a certificate.
     static func admin(_ tls: AdminTLS?, idleTimeout: TimeAmount) -> HTTPServerBuilder {
         HTTPServerBuilder { responder in
-            let plain = HTTP1Channel(responder: responder, configuration: .init(idleTimeout: idleTimeout))
-            guard let tls else { return plain }
-            return AdminTLSChannel(base: plain, tls: tls)
+            let base = HTTP1Channel(responder: responder, configuration: .init(idleTimeout: idleTimeout))
+            return AdminChannel(base: base, tls: tls)
         }
     }
 }
 
-/// Puts TLS under a connection. Not HummingbirdTLS, which keeps the certificate that it was made with.
-private struct AdminTLSChannel: ServerChildChannel {
+/// Puts TLS under a connection; not HummingbirdTLS, which keeps the certificate that it was made with. And has a connection end when its
+/// client closes its side, as on the traffic listener: what takes long for it (a purge) can see that it has left.
+private struct AdminChannel: ServerChildChannel {
     let base: HTTP1Channel
-    let tls: AdminTLS
+    let tls: AdminTLS?
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<HTTP1Channel.Value> {
         channel.eventLoop.makeCompletedFuture {
+            guard let tls else { return }
             try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls.context))
         }
+        .flatMap { channel.setOption(.allowRemoteHalfClosure, value: false) }
         .flatMap { base.setup(channel: channel, logger: logger) }
     }
 

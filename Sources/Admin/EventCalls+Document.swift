@@ -5,7 +5,8 @@ extension EventCalls {
         CallDocument(
             method: .get,
             path: "/admin/api/events",
-            summary: "Server-sent events: queue, pods and routes as they change",
+            summary:
+                "Server-sent events: queue, pods, routes, the history's newest point and bulk replays, as they change",
             answers: [.stream("text/event-stream", "Until the gateway or the session ends.")]
         )
     ]

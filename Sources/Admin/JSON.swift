@@ -16,7 +16,7 @@ package enum JSON {
     /// Reads them.
     package static var decoder: JSONDecoder {
         let decoder = JSONDecoder()
-        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        decoder.keyDecodingStrategy = .custom { AnyKey(read: $0.last?.stringValue ?? "") }
         return decoder
     }
 
@@ -39,13 +39,7 @@ package enum JSON {
         context: AdminContext,
         limit: Int? = nil
     ) async throws -> Value {
-        let limit = limit ?? context.maxUploadSize
-        let bytes: ByteBuffer
-        do {
-            bytes = try await request.body.collect(upTo: limit)
-        } catch let error as HTTPError where error.status == .contentTooLarge {
-            throw AdminProblem(.contentTooLarge, "content_too_large", "the body is over \(limit) bytes")
-        }
+        let bytes = try await collect(request.body, upTo: limit ?? context.maxUploadSize)
         // A browser sends every other type without asking this listener first (Fetch, "CORS-safelisted request-header"). Programs may
         // send what they like.
         if context.admission.by == .session, bytes.readableBytes > 0, mediaType(of: request) != "application/json" {
@@ -56,6 +50,16 @@ package enum JSON {
             )
         }
         return try read(type, from: bytes.readableBytes == 0 ? ByteBuffer(string: "{}") : bytes)
+    }
+
+    /// A body as a whole.
+    /// - Throws: ``AdminProblem`` where it is larger than that.
+    static func collect(_ body: RequestBody, upTo limit: Int) async throws -> ByteBuffer {
+        do {
+            return try await body.collect(upTo: limit)
+        } catch is NIOTooManyBytesError {
+            throw AdminProblem(.contentTooLarge, "content_too_large", "the body is over \(limit) bytes")
+        }
     }
 
     /// - Throws: ``AdminProblem`` with what is wrong.

@@ -10,9 +10,9 @@ struct Operators: Sendable {
     /// Sets what survives a restart: kept and recorded first, then in force, so that what an operator was told to be set survives a crash.
     func set(_ changes: [ControlChange], by author: ChangeAuthor) async throws {
         let settings = subjects.queue.settings
-        try await settings.apply(changes, by: author)
+        let recorded = try await settings.apply(changes, by: author)
         await subjects.dispatcher.controlsChanged { settings.controls }
-        for change in changes { tell(change.record(), author) }
+        for record in recorded { tell(record, author) }
     }
 
     /// Records what was done already and leaves nothing in the settings. That the disk is full must not keep an operator from it: what

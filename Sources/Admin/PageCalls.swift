@@ -11,15 +11,17 @@ struct PageCalls: Sendable {
 
     func add(to router: Router<AdminContext>) {
         let document = PageFile.all["index.html"]
+        // What a person types first.
+        router.get("/") { _, _ in Response(status: .seeOther, headers: [.location: Self.path]) }
         router.get("\(Self.path)") { request, _ in try Self.answer(document, to: request) }
         router.get("\(Self.assets):name") { request, context in
             try Self.answer(PageFile.all[context.parameters.require("name")], to: request)
         }
     }
 
-    /// Whether a path is the page's or one of its parts'.
+    /// Whether a path is the page's, one of its parts', or leads to it.
     static func isPage(_ path: String) -> Bool {
-        path == Self.path || path == Self.path + "/" || path.hasPrefix(assets)
+        path == "/" || path == Self.path || path == Self.path + "/" || path.hasPrefix(assets)
     }
 
     static func answer(_ file: PageFile?, to request: Request) throws -> Response {

@@ -72,9 +72,14 @@ extension QueueCalls {
             "oldest_age": .seconds,
             "why": .text.about("The resource that is lacking, or a word for why else."),
             "explanation": .text,
-            "deadline_in": .seconds.about("When the first will be refused, in seconds from now."),
         ],
-        maybe: ["reserved_pod": .text, "first": .requestID.about("The line's first request.")]
+        maybe: [
+            "deadline_in": .seconds.about(
+                "When the first will be refused, in seconds from now; left out where a bulk replay made it, which waits on."
+            ),
+            "reserved_pod": .text,
+            "first": .requestID.about("The line's first request."),
+        ]
     )
 
     private static let waits = Schema.object([

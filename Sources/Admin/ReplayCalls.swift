@@ -27,19 +27,19 @@ struct ReplayCalls: Sendable {
         }
         api.post("/replays/{id}/pause") { _, context in
             let id = try id(context)
-            return try await changed("paused", by: context.author) { try await subjects.replays.pause(id) }
+            return try await changed("paused", id, by: context.author) { try await subjects.replays.pause(id) }
         }
         api.post("/replays/{id}/resume") { request, context in
             let id = try id(context)
             let order = try await JSON.body(ReplayResumption.self, of: request, context: context)
             let edits = try order.headers.map(edits)
-            return try await changed("resumed", by: context.author) {
+            return try await changed("resumed", id, by: context.author) {
                 try await subjects.replays.resume(id, edits: edits)
             }
         }
         api.delete("/replays/{id}") { _, context in
             let id = try id(context)
-            return try await changed("cancelled", by: context.author) { try await subjects.replays.cancel(id) }
+            return try await changed("cancelled", id, by: context.author) { try await subjects.replays.cancel(id) }
         }
     }
 
@@ -100,11 +100,15 @@ struct ReplayCalls: Sendable {
 
     private func changed(
         _ how: String,
+        _ id: ReplayJobID,
         by author: ChangeAuthor,
         _ change: () async throws -> ReplayReport
     ) async throws -> Response {
+        let before = try await told { try await subjects.replays.report(id) }.job.state
         let report = try await told(change)
-        await operators.record(ChangeRecord(.replayJob, of: "\(report.job.id)", to: how), by: author)
+        if report.job.state != before {
+            await operators.record(ChangeRecord(.replayJob, of: "\(id)", to: how), by: author)
+        }
         return try JSON.response(ReplayJobPayload(report))
     }
 

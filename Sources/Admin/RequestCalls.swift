@@ -10,6 +10,9 @@ struct RequestCalls: Sendable {
     let subjects: AdminServer.Subjects
     let operators: Operators
 
+    /// Seconds, as clients are told of a full queue and a disk that cannot be written to.
+    private static let retryAfter = 5
+
     func add(to api: RouterGroup<AdminContext>) {
         api.get("/requests") { request, _ in
             let query = try RequestQuery(request.uri.queryParameters)
@@ -74,7 +77,9 @@ struct RequestCalls: Sendable {
             throw AdminProblem(refused: refusal)
         } catch let error as ReplayError {
             let status: HTTPResponse.Status = error.reason == .queueFull ? .tooManyRequests : .serviceUnavailable
-            throw AdminProblem(status, error.reason.rawValue, error.description)
+            var problem = AdminProblem(status, error.reason.rawValue, error.description)
+            problem.fields[.retryAfter] = "\(Self.retryAfter)"
+            throw problem
         }
     }
 }

@@ -17,7 +17,10 @@ extension RouteCalls {
                 "Sets a hold timeout or a bound on concurrency at once and for good; null gives it back",
             parameters: [.path("id", .text.about("Percent-encoded."))],
             body: .init(schema: .named("RouteOrder"), isRequired: true),
-            answers: [.json(.named("Route"), "The route afterwards.")],
+            answers: [
+                .json(.named("Route"), "The route afterwards."),
+                .empty(204, "A route that is gone has its values given back."),
+            ],
             problems: [404]
         ),
     ]

@@ -11,17 +11,22 @@ struct RouteCalls: Sendable {
     func add(to api: RouterGroup<AdminContext>) {
         api.get("/routes") { _, _ in try JSON.response(subjects.routesPayload()) }
         api.patch("/routes/{id}") { request, context in
-            let route = try route(named: context.decodedParameter("id"))
+            let id = try context.decodedParameter("id")
+            let route = subjects.routes().first { $0.id == id }
+            guard route != nil || subjects.settings.controls.hasValue(of: id) else { throw AdminProblem.noRoute(id) }
             let order = try await JSON.body(RouteOrder.self, of: request, context: context)
-            try await operators.set(try order.changes(of: route.id), by: context.author)
+            // A route that is gone from the configuration may still be given its values back, which else would be there when it is.
+            guard route != nil || order.onlyGivesBack else { throw AdminProblem.noRoute(id) }
+            try await operators.set(try order.changes(of: id), by: context.author)
+            guard let route else { return Response(status: .noContent) }
             return try JSON.response(RoutePayload(route, subjects.settings.controls))
         }
     }
+}
 
-    private func route(named id: String) throws -> Route {
-        guard let route = subjects.routes().first(where: { $0.id == id }) else { throw AdminProblem.noRoute(id) }
-        return route
-    }
+extension OperatorControls {
+    /// Whether an operator set a value of a route.
+    fileprivate func hasValue(of route: String) -> Bool { holdTimeouts[route] != nil || maxConcurrency[route] != nil }
 }
 
 extension AdminContext {

@@ -19,15 +19,17 @@ extension SessionCalls {
                     )
                 )
             ],
-            problems: [429],
+            problems: [401, 429],
             isOpen: true
         ),
         CallDocument(
             method: .post,
             path: "/admin/login",
             summary: "Gives a session's cookie for a token",
-            body: .init(schema: .object(["token": .text], others: true), isRequired: true),
-            answers: [.empty(204, "The cookie is set.")],
+            body: .init(schema: .object(["token": .text], others: true), isRequired: true, takesForms: true),
+            answers: [
+                .empty(204, "The cookie is set."), .empty(303, "The same, to a form: the page is next."),
+            ],
             problems: [401, 429],
             isOpen: true
         ),
@@ -36,7 +38,7 @@ extension SessionCalls {
             path: "/admin/logout",
             summary: "Ends the session",
             answers: [.empty(204, "The cookie is gone.")],
-            problems: [429],
+            problems: [401, 429],
             isOpen: true
         ),
     ]

@@ -61,7 +61,7 @@ struct SessionCalls: Sendable {
                 "Content-Type must be application/json: {\"token\": …}; or a form's"
             )
         }
-        let bytes = try await request.body.collect(upTo: Self.longestBody)
+        let bytes = try await JSON.collect(request.body, upTo: Self.longestBody)
         if isForm {
             guard let form = try? URLEncodedFormDecoder().decode(LoginOrder.self, from: String(buffer: bytes)) else {
                 throw AdminProblem.badRequest("the form has no field `token`")

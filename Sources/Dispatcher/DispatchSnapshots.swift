@@ -36,8 +36,8 @@ package struct QueueSnapshot: Sendable {
         package var explanation: String
         /// The pod that is reserved for it.
         package var reservedPodID: String?
-        /// When its first request will be refused, from now.
-        package var deadlineIn: TimeAmount
+        /// When its first request will be refused, from now; nil where nobody waits for it, so that it is held on.
+        package var deadlineIn: TimeAmount?
     }
 
     package var total = Depth()
@@ -132,7 +132,8 @@ extension DispatchMachine {
                     why: why,
                     explanation: explain(why, index),
                     reservedPodID: line.reservedPod < 0 ? nil : pods[Int(line.reservedPod)].pod.id,
-                    deadlineIn: (deadlines.deadline(of: Int(line.head)) ?? now) - now
+                    deadlineIn: requests[Int(line.head)].isPatient
+                        ? nil : (deadlines.deadline(of: Int(line.head)) ?? now) - now
                 )
             )
         }

@@ -28,20 +28,22 @@ extension RequestQueue {
 
     /// Removes ended requests with all that belongs to them, oldest first, in slices of a few milliseconds between commits. What a bulk
     /// replay made stays as long as that has not ended: it knows by these rows what it has sent.
-    /// - Parameter goesOn: Asked before each slice.
-    /// - Throws: ``QueueError`` where the database cannot be read or written; what was removed by then is.
+    /// - Parameters:
+    ///   - report: What was done, also where this throws: then that is so all the same.
+    ///   - goesOn: Asked before each slice.
+    /// - Throws: ``QueueError`` where the database cannot be read or written.
     package func purge(
         _ selection: LogSelection,
+        into report: inout PurgeReport,
         clock: some Clock<Duration> = .continuous,
         while goesOn: () -> Bool
-    ) async throws -> PurgeReport {
-        var report = PurgeReport()
+    ) async throws {
         var after: Int64 = 0
         while true {
             let part = try await log.ids(of: selection, after: after, limit: 1000)
             var ids = part.ids[...]
             while !ids.isEmpty {
-                guard goesOn() else { return report }
+                guard goesOn() else { return }
                 let (count, removed) = try await removeSome(of: ids)
                 ids = ids.dropFirst(count)
                 report.removed += removed.requests
@@ -51,7 +53,7 @@ extension RequestQueue {
             after = part.scannedTo
             guard !part.isLast else {
                 report.isComplete = true
-                return report
+                return
             }
         }
     }

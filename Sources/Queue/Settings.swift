@@ -23,12 +23,16 @@ package final class Settings: Sendable {
 
     /// Changes what is set, all of it or nothing. Durable, and in ``controls``, when this returns. What was so before is no change,
     /// and not recorded.
+    /// - Returns: What was recorded.
     /// - Throws: ``QueueError`` where it could not be written; then nothing has changed.
-    package func apply(_ changes: [ControlChange], by author: ChangeAuthor) async throws {
+    @discardableResult
+    package func apply(_ changes: [ControlChange], by author: ChangeAuthor) async throws -> [ChangeRecord] {
         let stored = changes.map(\.stored)
+        let recorded = NIOLockedValueBox<[ChangeRecord]>([])
         do {
             try await buffer.perform { connection in
-                for change in changes { try Self.write(change, by: author, connection) }
+                let records = try changes.compactMap { try Self.write($0, by: author, connection) }
+                recorded.withLockedValue { $0 = records }
             } committed: { [current] in
                 // On the writer's thread, so in the order of the commits.
                 current.withLockedValue { controls in
@@ -38,6 +42,7 @@ package final class Settings: Sendable {
         } catch let error as SQLiteFailure {
             throw QueueError(.storage, "what was set cannot be written", cause: error)
         }
+        return recorded.withLockedValue { $0 }
     }
 
     /// Makes a database's settings those that are in force. In a transaction of the caller's, on the writer's thread.
@@ -56,14 +61,19 @@ package final class Settings: Sendable {
         }
     }
 
-    private static func write(_ change: ControlChange, by author: ChangeAuthor, _ connection: SQLiteConnection) throws {
+    /// - Returns: How it was recorded; nil where it was so before.
+    private static func write(
+        _ change: ControlChange,
+        by author: ChangeAuthor,
+        _ connection: SQLiteConnection
+    ) throws -> ChangeRecord? {
         let stored = change.stored
         let select = try connection.prepare("SELECT value FROM settings WHERE name = ?1 AND subject = ?2")
         select.bind(1, stored.name)
         select.bind(2, stored.subject)
         let before = try select.step() ? select.integer(0) : nil
         select.reset()
-        guard before != stored.value else { return }
+        guard before != stored.value else { return nil }
         let statement = try connection.prepare(
             stored.value == nil
                 ? "DELETE FROM settings WHERE name = ?1 AND subject = ?2"
@@ -76,6 +86,8 @@ package final class Settings: Sendable {
             statement.bind(4, wallClockMilliseconds())
         }
         try statement.run()
-        try ChangeLog.write(change.record(before: before), by: author, connection)
+        let record = change.record(before: before)
+        try ChangeLog.write(record, by: author, connection)
+        return record
     }
 }

@@ -92,7 +92,7 @@ struct AccessMiddlewareTests {
     @Test("with a token set every call without it is 401, also those that do not exist, however they are spelled")
     func unauthorized() async throws {
         for path in [
-            "/admin/api/queue", "/admin/api/nothing", "/", "/nothing", "/admin/api/queue/", "//admin/api/queue",
+            "/admin/api/queue", "/admin/api/nothing", "/nothing", "/admin/api/queue/", "//admin/api/queue",
             "/Admin",
             "/admin/assets", "/health/", "/metrics/", "/admin/login/", "/admin/api/session/x", "/%68ealth",
         ] {
@@ -187,6 +187,38 @@ struct AccessMiddlewareTests {
         #expect(gone.fields[.setCookie]?.contains("Max-Age=0") == true)
         #expect(try await door.ask(.get, "/admin/api/queue", shown).status == 401)
         #expect(try await door.ask(.get, "/admin/api/session", shown).text.contains("\"role\":\"none\""))
+    }
+
+    @Test("a body over what a call takes is refused as too large, with a token and without")
+    func tooLarge() async throws {
+        let type: HTTPFields = [.contentType: "application/json"]
+        let login = try await door.ask(
+            .post,
+            "/admin/login",
+            type,
+            body: "{\"token\":\"\(String(repeating: "x", count: 20_000))\"}"
+        )
+        #expect(login.status == 413 && login.text.contains("the body is over 16384 bytes"))
+        let call = try await door.ask(
+            .post,
+            "/admin/api/queue",
+            bearer(full),
+            body: "{\(String(repeating: " ", count: 1 << 20))}"
+        )
+        #expect(call.status == 413 && call.text.contains("content_too_large"))
+        #expect(call.text.contains("the body is over 1048576 bytes"))
+    }
+
+    @Test("a wrong token is refused wherever one is looked at, and the document says so")
+    func documented() async throws {
+        let calls = [(HTTPRequest.Method.get, "/admin/api/session"), (.post, "/admin/logout")]
+        for (method, path) in calls {
+            #expect(try await door.ask(method, path, bearer("wrong")).status == 401)
+            let call = try #require(AdminDocument.calls.first { $0.method == method && $0.path == path })
+            #expect(call.problems.contains(401), "\(path)")
+        }
+        let login = try #require(AdminDocument.calls.first { $0.path == "/admin/login" })
+        #expect(login.answers.map(\.status) == [204, 303])
     }
 
     @Test("a form logs in as well, and shows the page next")

@@ -50,7 +50,8 @@ struct AdminDocumentTests {
     @Test(
         "a path with another method is told from one that there is not",
         arguments: [
-            ("/admin/api/queue", ["GET"]), ("/admin/api/requests/0AMCGAA6W0000", ["GET", "DELETE"]),
+            ("/admin/api/queue", ["GET", "HEAD"]),
+            ("/admin/api/requests/0AMCGAA6W0000", ["GET", "HEAD", "DELETE"]),
             ("/admin/api/routes/POST%20%2Fgpu", ["PATCH"]), ("/admin/api/nothing", []),
             ("/admin/api", []),
         ]

@@ -1,5 +1,7 @@
 import Foundation
 import HTTPTypes
+import Hummingbird
+import HummingbirdCore
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore
@@ -35,7 +37,7 @@ struct EventTests {
         return EventFeed([source], hub: hub, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
-    private func text(_ subscriber: EventSubscriber) async -> String? {
+    private func text(_ subscriber: EventSubscription) async -> String? {
         await subscriber.next().map { String(buffer: $0) }
     }
 
@@ -72,8 +74,31 @@ struct EventTests {
         #expect(refusal?.reason == "too_many_subscribers")
         subscribers[5].leave()
         subscribers[5].leave()
-        _ = try hub.subscribe()
-        #expect(hub.count == EventHub.limit)
+        let another = try hub.subscribe()
+        withExtendedLifetime((subscribers, another)) { #expect(hub.count == EventHub.limit) }
+    }
+
+    @Test("a place is free again when an answer is dropped before its body was written; HEAD takes none")
+    func dropped() async throws {
+        let hub = EventHub()
+        let router = Router(context: AdminContext.self, options: .autoGenerateHeadEndpoints)
+        EventCalls(hub: hub).add(to: router.group("/admin/api"))
+        let responder = router.buildResponder()
+        func ask(_ method: HTTPRequest.Method) async throws -> Response {
+            let head = HTTPRequest(method: method, scheme: nil, authority: "localhost", path: "/admin/api/events")
+            let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            return try await responder.respond(
+                to: Request(head: head, body: RequestBody(buffer: ByteBuffer())),
+                context: AdminContext(logger: logger, peer: nil)
+            )
+        }
+        for _ in 0..<EventHub.limit + 1 {
+            let answer = try await ask(.get)
+            #expect(answer.status == .ok)
+            withExtendedLifetime(answer) { #expect(hub.count == 1) }
+        }
+        #expect(hub.count == 0)
+        #expect(try await ask(.head).headers[.contentType] == "text/event-stream")
     }
 
     @Test("the end lets go out what is owed, ends everyone, and refuses who comes")
@@ -161,6 +186,9 @@ struct EventTests {
         #expect(try payload(#""first":"A","oldest_age":2.511,"deadline_in":27.49"#).timeless == before.timeless)
         #expect(try payload(#""first":"B","oldest_age":1.004,"deadline_in":28.996"#).timeless != before.timeless)
         #expect(try payload(#""first":"A","oldest_age":2.511,"deadline_in":57.49"#).timeless != before.timeless)
+        let patient = try payload(#""first":"A","oldest_age":1.004"#)
+        #expect(patient.lines[0].deadlineIn == nil && patient.timeless != before.timeless)
+        #expect(try payload(#""first":"A","oldest_age":99.5"#).timeless == patient.timeless)
     }
 }
 

@@ -67,12 +67,33 @@ struct OrderTests {
                 #"{"needs": 12}"#,
                 #"the body is not valid: unknown is "needs"; accepted are hold_timeout, max_concurrency"#
             ),
+            (
+                #"{"hold_timeOut": 12}"#,
+                #"the body is not valid: unknown is "hold_timeOut"; accepted are hold_timeout, max_concurrency"#
+            ),
             ("[]", "the body must be an object"),
             ("{", "the body is not valid: The given data was not valid JSON."),
         ]
     )
     func words(json: String, detail: String) {
         #expect(problem(RouteOrder.self, json) == detail)
+    }
+
+    @Test(
+        "a member has one spelling, and a refusal names what was sent",
+        arguments: ["dryRun", "DRY_RUN", "dry__run", "dry_run_", "_dry_run", "Dry_run", "replay_off", " dry_run"]
+    )
+    func spelling(name: String) {
+        let detail = problem(PurgeOrder.self, "{\"filter\":{\"since\":0},\"\(name)\":true}")
+        #expect(detail == "the body is not valid: unknown is \"\(name)\"; accepted are dry_run, filter")
+        #expect(problem(PurgeOrder.self, #"{"filter":{"since":0},"dry_run":true}"#) == nil)
+    }
+
+    @Test("names of header fields stay as they are written")
+    func fields() throws {
+        let json = #"{"headers":{"X_Edited":"a","xAuth-Token":"b","x__y":null}}"#
+        let order = try JSON.read(ReplayOrder.self, from: ByteBuffer(string: json))
+        #expect(order.headers?.keys.sorted() == ["X_Edited", "xAuth-Token", "x__y"])
     }
 
     @Test("a slip in the name of the route does not pause everything")

@@ -100,6 +100,15 @@ import Testing
 }
 
 @Suite struct SnapshotTests {
+    @Test func whatABulkReplayMadeHasNoDeadline() throws {
+        var fixture = MachineFixture(routes: [MachineFixture.route(0)])
+        _ = fixture.pod(.needs(1))
+        _ = try fixture.place(.needs(1))
+        guard case .waiting = fixture.arrive(priority: .replay, isPatient: true) else { throw Unexpected("not held") }
+        let line = try #require(fixture.machine.queueSnapshot(now: fixture.now).lines.first)
+        #expect(line.priority == .replay && line.deadlineIn == nil)
+    }
+
     @Test func theQueueSaysHowManyWaitForWhatAndHowLong() throws {
         var fixture = MachineFixture(routes: [MachineFixture.route(0), MachineFixture.route(1)])
         let pod = fixture.pod(.needs(2, gpus: 1, memory: 8))
@@ -118,6 +127,7 @@ import Testing
         let line = try #require(snapshot.lines.first)
         #expect(line.explanation == "needs gpus=1; the most any of 1 pod has free is 0")
         #expect(line.deadlineIn == .seconds(29))
+        #expect(snapshot.lines.allSatisfy { $0.deadlineIn != nil })
         let pods = fixture.machine.podSnapshots(now: fixture.now)
         #expect(pods.count == 1)
         #expect(pods[0].pod == pod && pods[0].leases == 1 && pods[0].leased == .needs(2, gpus: 1))

@@ -41,7 +41,7 @@ struct AdminClientTests {
                 let answer = try await client.call("PATCH", "/admin/api/routes/default", body: order)
                 let route = try client.read(RoutePayload.self, from: answer)
                 #expect(route.holdTimeout == 12.5)
-                #expect(RoutesCommand.oneText([(nil, route)], .plain).contains("12.5 s  operator"))
+                #expect(RoutesCommand.oneText([(nil, route as RoutePayload?)], .plain).contains("12.5 s  operator"))
 
                 let requests = try await client.call(
                     "GET",

@@ -2,6 +2,7 @@ import Admin
 import Core
 import NIOCore
 import Pods
+import Queue
 import Testing
 
 @testable import Gateway
@@ -34,6 +35,78 @@ struct AdminListenerTests {
         let read = ["ADMIN_READ_TOKEN": token]
         #expect(refusal(["--admin-host", host], environment: read).joined().contains("and there is no token"))
         #expect(refusal(["--admin-host", host], environment: ["ADMIN_TOKEN": token]).isEmpty)
+    }
+
+    @Test(
+        "loopback needs no token, however it is written",
+        arguments: ["127.0.0.1", "127.1", "::1", "0:0:0:0:0:0:0:1"]
+    )
+    func loopback(host: String) {
+        #expect(refusal(["--admin-host", host]).isEmpty)
+        var configuration = AdminConfiguration()
+        configuration.host = host
+        #expect(configuration.isLoopback)
+    }
+
+    @Test("a reload takes no token from a listener that others reach until the restart that would move it")
+    func reloaded() async throws {
+        try await withFolder { folder in
+            let (path, file) = ("\(folder)/token", "\(folder)/gateway.yaml")
+            try writeFile("\(token)\n", to: path)
+            try writeFile("admin_host: 0.0.0.0\nadmin_token_file: \(path)\n", to: file)
+            let written = Written()
+            let server = try await openGateway(["--config", file, "--database-path", "\(folder)/n.db"], written)
+            try await running(server) { port in
+                let url = "http://127.0.0.1:\(port)/admin/api/queue"
+                #expect(try await get(url) == 401)
+                try writeFile("admin_host: 127.0.0.1\nhold_timeout: 7\n", to: file)
+                await server.tick()
+                #expect(try await get(url) == 401)
+                #expect(try await get(url, token: token) == 200)
+
+                try writeFile("admin_host: 127.0.0.1\nadmin_token: \(other)\n", to: file)
+                await server.tick()
+                #expect(try await get(url) == 401)
+                #expect(try await get(url, token: other) == 200)
+            }
+            #expect(
+                written.lines.contains {
+                    $0.contains("the last good one stays") && $0.contains("until a restart operators are listened to")
+                }
+            )
+        }
+    }
+
+    @Test("a value for a route that is gone is given back, and no other is set for it")
+    func goneRoute() async throws {
+        try await withFolder { folder in
+            let file = "\(folder)/gateway.yaml"
+            try writeFile("routes: [{method: POST, path: /a}]\n", to: file)
+            let server = try await openGateway(["--config", file, "--database-path", "\(folder)/n.db"], Written())
+            try await running(server) { port in
+                let client = AdminClient(
+                    url: "http://127.0.0.1:\(port)",
+                    token: nil,
+                    caFile: nil,
+                    http: CurlClient()
+                )
+                let path = "/admin/api/routes/\(AdminClient.encoded("POST /a"))"
+                func set(_ change: RouteOrder.Change<Double>) async throws(GatewayError) -> RoutePayload? {
+                    let answer = try await client.call("PATCH", path, body: RouteOrder(holdTimeout: change))
+                    return try client.read(RoutePayload?.self, from: answer)
+                }
+                #expect(try await set(.to(5))?.holdTimeout == 5)
+                try writeFile("hold_timeout: 9\n", to: file)
+                await server.tick()
+                await #expect(throws: GatewayError.self) { try await set(.to(6)) }
+                let gone = try await set(.givenBack)
+                #expect(gone == nil)
+                #expect(RoutesCommand.oneText([("a:1", gone)], .plain).hasPrefix("a:1: the route is gone"))
+                #expect(server.parts.queue.settings.controls.holdTimeouts.isEmpty)
+                // There is nothing of it any more.
+                await #expect(throws: GatewayError.self) { try await set(.givenBack) }
+            }
+        }
     }
 
     @Test("a token file that changed counts at once; an empty one is refused, and the last good one stays")

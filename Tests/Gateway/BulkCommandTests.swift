@@ -26,7 +26,7 @@ struct BulkCommandTests {
                 == "[#######.................]  33 %  of 10000: 3290 completed, 10 failed, 80 waiting, 20 running"
         )
         let none = try job([
-            "matching": 0, "completed": 0, "failed": 0, "waiting": 0, "dispatched": 0, "state": "finished",
+            "matching": 0, "queued": 0, "completed": 0, "failed": 0, "waiting": 0, "dispatched": 0, "state": "finished",
         ])
         #expect(ReplayProgress.line(none).hasSuffix("  0 %  of 0: 0 completed"))
         let whole = try job([
@@ -35,6 +35,72 @@ struct BulkCommandTests {
         ])
         #expect(ReplayProgress.line(whole).hasPrefix("[########################] 100 %"))
         #expect(ReplayProgress.summary(whole).contains("left out: 6 body_missing"))
+    }
+
+    @Test(
+        "a job has done what it was to when all that it was to send completed, and what it printed is JSON where that is asked for"
+    )
+    func completed() throws {
+        let whole: [String: Any] = [
+            "state": "finished", "failed": 0, "waiting": 0, "dispatched": 0, "completed": 10_000,
+        ]
+        func holds(_ changes: [String: Any]) throws -> Bool {
+            ReplayProgress.hasCompletedAll(try job(whole.merging(changes) { $1 }))
+        }
+        #expect(try holds([:]))
+        #expect(try holds(["skipped": [["reason": "already_replayed", "count": 3]]]))
+        for changes in [
+            ["failed": 1], ["interrupted": 1], ["state": "cancelled"], ["state": "paused"],
+            ["skipped": [["reason": "credentials_missing", "count": 3]]],
+        ] as [[String: Any]] {
+            #expect(try !holds(changes), "\(changes)")
+        }
+        let text = try ReplayProgress.shown(try job(whole), json: true)
+        #expect(try JSON.decoder.decode(ReplayJobPayload.self, from: Data(text.utf8)) == (try job(whole)))
+        #expect(try ReplayProgress.shown(try job(whole), json: false) == ReplayProgress.summary(try job(whole)))
+    }
+
+    @Test("what is left out takes nothing from the most that is sent")
+    func leftOut() throws {
+        let job = try job([
+            "matching": 3000, "max": 20, "queued": 0, "completed": 0, "failed": 0, "waiting": 0, "dispatched": 0,
+            "skipped": [["reason": "body_missing", "count": 3000]],
+        ])
+        #expect(ReplayProgress.line(job).hasSuffix("100 %  of 3000: 0 completed, 3000 left out"))
+    }
+
+    @Test("where not all of the log was looked at the question says so")
+    func questions() throws {
+        func purge(_ complete: Bool) throws -> PurgePayload {
+            try JSON.decoder.decode(
+                PurgePayload.self,
+                from: Data(#"{"matching":0,"complete":\#(complete)}"#.utf8)
+            )
+        }
+        func preview(_ complete: Bool) throws -> ReplayPreviewPayload {
+            let json = #"{"matching":0,"replayable":0,"refused":[],"first":[],"complete":\#(complete)}"#
+            return try JSON.decoder.decode(ReplayPreviewPayload.self, from: Data(json.utf8))
+        }
+        #expect(PurgeCommand.question(try purge(true)) == "Remove 0 requests for good?")
+        #expect(
+            PurgeCommand.question(try purge(false)).hasPrefix("Remove all that match for good, 0 requests at least?")
+        )
+        #expect(PurgeCommand.text(try purge(false)).contains("not all of the log was looked at"))
+        #expect(BulkReplay.question(try preview(true)) == "Send 0 requests again?")
+        #expect(BulkReplay.question(try preview(false)).hasPrefix("Send all that match again, 0 requests at least?"))
+    }
+
+    @Test("a line whose first is never refused for waiting has no time for it")
+    func patient() throws {
+        let json = """
+            {"bytes":0,"depth":1,"dispatched":0,"draining":false,"lacking":[],"lines":[{"depth":1,"explanation":"x",
+            "needs":{"cpus":1,"gpus":0,"memory_gb":8},"priority":"replay","route":"r","why":"gpus","oldest_age":96}],
+            "oldest_age":96,"paused":false,"recorded":0,"routes":[],
+            "waits":{"window":900,"count":0,"p50":null,"p90":null,"p99":null,"max":null}}
+            """
+        let queue = try JSON.decoder.decode(QueuePayload.self, from: Data(json.utf8))
+        let row = QueueCommand.text([(nil, queue)], .plain).split(separator: "\n").last ?? ""
+        #expect(row.contains("1m 36s           –  r"))
     }
 
     @Test("a job is over when nothing more becomes of it by itself")
@@ -48,11 +114,11 @@ struct BulkCommandTests {
     @Test("one request or many are meant, never both and never none")
     func one() throws {
         typealias Command = RequestsReplayCommand
-        #expect(throws: Never.self) { try Command.parse(["0AMCGAA6W0000", "--yes"]) }
+        #expect(throws: Never.self) { try Command.parse(["0AMCGAA6W0000", "--yes", "--safe-only"]) }
         #expect(throws: Never.self) { try Command.parse(["--state", "failed", "--dry-run", "--rate", "500"]) }
         for arguments in [
             [], ["--yes"], ["0AMCGAA6W0000", "--state", "failed"], ["0AMCGAA6W0000", "--dry-run"],
-            ["--state", "failed", "--path", "/a"],
+            ["--state", "failed", "--path", "/a"], [""],
         ] {
             #expect(throws: (any Error).self) { try Command.parse(arguments) }
         }
@@ -68,6 +134,32 @@ struct BulkCommandTests {
         #expect(filter.status == "5xx")
         #expect(filter.replayJob == "7")
         #expect(filter.since == nil)
+    }
+
+    @Test("a time without an end after its begin is refused, since nothing can match")
+    func span() throws {
+        let error = #expect(throws: GatewayError.self) {
+            try FilterOptions.parse(["--since", "5m", "--until", "15m"]).payload()
+        }
+        #expect(error?.code == .usage && error?.message.contains("is not before --until") == true)
+        #expect(throws: GatewayError.self) {
+            try FilterOptions.parse(["--since", "2026-11-24T12:00:00Z", "--until", "2026-11-24T12:00:00.000Z"]).query()
+        }
+        let filter = try FilterOptions.parse(["--since", "15m", "--until", "5m"]).payload()
+        #expect(filter.since != nil && filter.until != nil)
+    }
+
+    @Test("a backup is a file, and ids are not empty")
+    func arguments() {
+        #expect(throws: (any Error).self) { try BackupCommand.parse(["-"]) }
+        #expect(throws: (any Error).self) { try RequestsShowCommand.parse([""]) }
+        #expect(throws: (any Error).self) { try RequestsCancelCommand.parse([""]) }
+        #expect(throws: Never.self) { try BackupCommand.parse(["copy.db"]) }
+    }
+
+    @Test("figures that are shown again and again say of when they are")
+    func moments() {
+        #expect(Showing<QueuePayload>.head(at: Date(timeIntervalSince1970: 0)) == "1970-01-01 00:00:00 UTC\n")
     }
 
     @Test("nobody at a terminal: nothing is done without --yes")

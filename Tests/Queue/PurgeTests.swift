@@ -13,6 +13,12 @@ struct PurgeTests {
         return filter
     }
 
+    private func purge(_ test: TestQueue, _ selection: LogSelection, goesOn: Bool = true) async throws -> PurgeReport {
+        var report = PurgeReport()
+        try await test.queue.purge(selection, into: &report) { goesOn }
+        return report
+    }
+
     @Test("what matches and has ended goes with its bodies and files; open, other and newest requests stay")
     func removes() async throws {
         let test = try TestQueue()
@@ -31,7 +37,7 @@ struct PurgeTests {
 
         let selection = try await test.queue.purgeSelection(filter { $0.text = "/gone" })
         #expect(try await test.queue.log.census(selection).matching == 301)
-        let report = try await test.queue.purge(selection) { true }
+        let report = try await purge(test, selection)
         #expect(report.removed == 301 && report.isComplete)
         #expect(
             try test.rows("SELECT target FROM requests ORDER BY id") == [["/gone/open"], ["/stays"], ["/gone/newest"]]
@@ -47,8 +53,21 @@ struct PurgeTests {
         let test = try TestQueue()
         for _ in 0..<3 { try await test.end(try await test.insert()) }
         let selection = try await test.queue.purgeSelection(filter { $0.states = [.completed] })
-        let report = try await test.queue.purge(selection) { false }
+        let report = try await purge(test, selection, goesOn: false)
         #expect(report.removed == 0 && !report.isComplete)
+        await test.close()
+    }
+
+    @Test("where it fails in the middle it tells what was removed by then")
+    func fails() async throws {
+        let test = try TestQueue()
+        for _ in 0..<3 { try await test.end(try await test.insert()) }
+        let selection = try await test.queue.purgeSelection(filter { $0.states = [.completed] })
+        var report = PurgeReport()
+        await #expect(throws: BrokenClock.Broken.self) {
+            try await test.queue.purge(selection, into: &report, clock: BrokenClock()) { true }
+        }
+        #expect(report.removed > 0 && !report.isComplete)
         await test.close()
     }
 
@@ -73,9 +92,19 @@ struct PurgeTests {
         try await test.end(replay)
         try await test.end(try await test.insert())
         let selection = try await test.queue.purgeSelection(filter { $0.replayJob = job.id })
-        #expect(try await test.queue.purge(selection) { true }.removed == 0)
+        #expect(try await purge(test, selection).removed == 0)
         _ = try await test.queue.replayJobs.end(job.id, progress: ReplayProgress(), results: ReplayResults())
-        #expect(try await test.queue.purge(selection) { true }.removed == 1)
+        #expect(try await purge(test, selection).removed == 1)
         await test.close()
     }
+}
+
+/// A clock on which nobody can sleep: what comes after the first slice fails.
+private struct BrokenClock: Clock {
+    struct Broken: Error {}
+
+    var now: ContinuousClock.Instant { .now }
+    var minimumResolution: Duration { .zero }
+
+    func sleep(until deadline: ContinuousClock.Instant, tolerance: Duration?) async throws { throw Broken() }
 }

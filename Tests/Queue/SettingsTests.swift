@@ -41,14 +41,16 @@ struct SettingsTests {
     func records() async throws {
         let test = try TestQueue()
         let settings = test.queue.settings
-        try await settings.apply(
+        let first = try await settings.apply(
             [.holdTimeout(.milliseconds(500), route: "default"), .pause(route: nil)],
             by: Self.author
         )
-        try await settings.apply(
+        #expect(first.map(\.action) == [.holdTimeout, .pause])
+        let second = try await settings.apply(
             [.holdTimeout(.milliseconds(500), route: "default"), .pause(route: nil)],
             by: Self.author
         )
+        #expect(second.isEmpty)
         try await settings.apply([.holdTimeout(.seconds(12), route: "default")], by: Self.author)
         try await settings.apply(
             [.holdTimeout(nil, route: "default"), .maxConcurrency(2, route: "a")],

@@ -38,6 +38,10 @@ struct CallDocument: Sendable {
         var schema: Schema
         /// Without it: as `{}`.
         var isRequired = false
+        /// Whether a form with the same members will do.
+        var takesForms = false
+
+        static let types = ["application/json", "application/x-www-form-urlencoded"]
     }
 
     struct Answer: Sendable {
@@ -85,8 +89,10 @@ extension CallDocument {
         var members: [(String, JSONValue)] = [("operationId", .text(id)), ("summary", .text(summary))]
         if !parameters.isEmpty { members.append(("parameters", .list(parameters.map(\.json)))) }
         if let body {
-            let content: JSONValue = ["application/json": ["schema": body.schema.json]]
-            members.append(("requestBody", ["required": .flag(body.isRequired), "content": content]))
+            let content = Body.types.prefix(body.takesForms ? 2 : 1).map { type -> (String, JSONValue) in
+                (type, ["schema": body.schema.json])
+            }
+            members.append(("requestBody", ["required": .flag(body.isRequired), "content": .object(content)]))
         }
         var responses = answers.map { ("\($0.status)", $0.json) }
         for status in refusals where !answers.contains(where: { $0.status == status }) {

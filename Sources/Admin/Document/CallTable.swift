@@ -10,7 +10,8 @@ enum CallTable {
     /// In the order of the document; none for a path that no call has.
     static func methods(of path: String) -> [HTTPRequest.Method] {
         let segments = path.split(separator: "/")
-        return entries.filter { matches($0.segments, segments) }.map(\.method)
+        return entries.filter { matches($0.segments, segments) }
+            .flatMap { $0.method == .get ? [.get, .head] : [$0.method] }
     }
 
     private static func matches(_ template: [Substring], _ path: [Substring]) -> Bool {

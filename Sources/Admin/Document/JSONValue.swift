@@ -15,13 +15,6 @@ enum JSONValue: Sendable {
 }
 
 extension JSONValue: Encodable {
-    private struct Name: CodingKey {
-        var stringValue: String
-        var intValue: Int? { nil }
-        init(stringValue: String) { self.stringValue = stringValue }
-        init?(intValue: Int) { nil }
-    }
-
     func encode(to encoder: any Encoder) throws {
         switch self {
         case .text(let value): try value.encode(to: encoder)
@@ -30,8 +23,8 @@ extension JSONValue: Encodable {
         case .flag(let value): try value.encode(to: encoder)
         case .list(let values): try values.encode(to: encoder)
         case .object(let members):
-            var container = encoder.container(keyedBy: Name.self)
-            for (name, value) in members { try container.encode(value, forKey: Name(stringValue: name)) }
+            var container = encoder.container(keyedBy: AnyKey.self)
+            for (name, value) in members { try container.encode(value, forKey: AnyKey(stringValue: name)) }
         }
     }
 }

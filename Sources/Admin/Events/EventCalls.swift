@@ -9,12 +9,15 @@ struct EventCalls: Sendable {
     let hub: EventHub
 
     func add(to api: RouterGroup<AdminContext>) {
-        api.get("/events") { _, context in
+        api.get("/events") { request, context in
+            let headers: HTTPFields = [.contentType: "text/event-stream", .xAccelBuffering: "no"]
+            // HEAD: nobody will read them.
+            guard request.method == .get else { return Response(status: .ok, headers: headers) }
             let subscriber = try hub.subscribe()
             let isStillAdmitted = context.isStillAdmitted
             return Response(
                 status: .ok,
-                headers: [.contentType: "text/event-stream", .xAccelBuffering: "no"],
+                headers: headers,
                 body: ResponseBody { writer in
                     defer { subscriber.leave() }
                     // A session that has ended, or a token that is gone, sees no more; the page asks for another login.
@@ -50,7 +53,7 @@ extension QueuePayload: EventPayload {
         for index in copy.lines.indices {
             // What stays the same while it waits: the whole time that its first may wait, to a tenth of a second.
             let line = copy.lines[index]
-            copy.lines[index].deadlineIn = ((line.deadlineIn + line.oldestAge) * 10).rounded() / 10
+            copy.lines[index].deadlineIn = line.deadlineIn.map { (($0 + line.oldestAge) * 10).rounded() / 10 }
             copy.lines[index].oldestAge = 0
         }
         return copy

@@ -22,11 +22,11 @@ final class EventHub: Sendable {
 
     private let state = NIOLockedValueBox(State())
 
-    /// Joins; it is told the newest of everything at once, as far as there is any.
+    /// Joins, for as long as what this returns is held; it is told the newest of everything at once, as far as there is any.
     /// - Throws: ``AdminProblem`` where too many listen, or the gateway is shutting down.
-    func subscribe() throws -> EventSubscriber {
+    func subscribe() throws -> EventSubscription {
         let (result, idler) = state.withLockedValue {
-            state -> (Result<EventSubscriber, AdminProblem>, CheckedContinuation<Bool, Never>?) in
+            state -> (Result<EventSubscription, AdminProblem>, CheckedContinuation<Bool, Never>?) in
             guard !state.isEnded else {
                 return (.failure(AdminProblem(.serviceUnavailable, "draining", "the gateway is shutting down")), nil)
             }
@@ -36,11 +36,11 @@ final class EventHub: Sendable {
             }
             let key = state.nextKey
             state.nextKey += 1
-            let subscriber = EventSubscriber { [weak self] in self?.leave(key) }
+            let subscriber = EventSubscriber()
             state.subscribers[key] = subscriber
             for event in state.newest { subscriber.offer(event) }
             defer { state.idler = nil }
-            return (.success(subscriber), state.idler)
+            return (.success(EventSubscription(subscriber) { [weak self] in self?.leave(key) }), state.idler)
         }
         idler?.resume(returning: true)
         return try result.get()
@@ -115,7 +115,30 @@ struct Event: Sendable {
     private init(comment: String) { bytes = ByteBuffer(string: ": \(comment)\n\n") }
 }
 
-/// One who listens.
+/// A place among those who listen. It is free again when nobody holds this any more: also where an answer was made of which not even the
+/// head could be sent, since its connection was closed by then.
+final class EventSubscription: Sendable {
+    private let subscriber: EventSubscriber
+    private let onLeave: @Sendable () -> Void
+
+    init(_ subscriber: EventSubscriber, onLeave: @escaping @Sendable () -> Void) {
+        self.subscriber = subscriber
+        self.onLeave = onLeave
+    }
+
+    deinit { leave() }
+
+    /// What it is owed, once that is something; nil at the end. For one reader.
+    func next() async -> ByteBuffer? { await subscriber.next() }
+
+    /// It stops listening.
+    func leave() {
+        subscriber.end()
+        onLeave()
+    }
+}
+
+/// One who listens, and what is owed.
 final class EventSubscriber: Sendable {
     private struct State {
         /// In the order in which they began to be owed; one of each name.
@@ -126,11 +149,6 @@ final class EventSubscriber: Sendable {
     }
 
     private let state = NIOLockedValueBox(State())
-    private let onLeave: @Sendable () -> Void
-
-    init(onLeave: @escaping @Sendable () -> Void) {
-        self.onLeave = onLeave
-    }
 
     /// What it is owed, once that is something; nil at the end. For one reader.
     func next() async -> ByteBuffer? {
@@ -150,12 +168,6 @@ final class EventSubscriber: Sendable {
         } onCancel: {
             end()
         }
-    }
-
-    /// It stops listening.
-    func leave() {
-        end()
-        onLeave()
     }
 
     func knows(_ name: String?) -> Bool { state.withLockedValue { name.map($0.known.contains) ?? true } }

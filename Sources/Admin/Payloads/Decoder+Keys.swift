@@ -8,7 +8,7 @@ extension Decoder {
                 DecodingError.Context(
                     codingPath: codingPath,
                     debugDescription:
-                        "unknown is \(key.stringValue.debugDescription); accepted are \(names.map(AnyKey.written).sorted().joined(separator: ", "))"
+                        "unknown is \(AnyKey.written(key.stringValue).debugDescription); accepted are \(names.map(AnyKey.written).sorted().joined(separator: ", "))"
                 )
             )
         }
@@ -22,8 +22,28 @@ struct AnyKey: CodingKey {
     init(stringValue: String) { self.stringValue = stringValue }
     init?(intValue: Int) { nil }
 
+    /// A member's name, as it is in the JSON, for a property's: `dry_run` is `dryRun`. One that is written in any other way is no property's,
+    /// so that each has one spelling.
+    init(read name: String) {
+        var property = ""
+        var isStart = false
+        for character in name {
+            if character == "_" {
+                isStart = true
+            } else {
+                property += isStart ? character.uppercased() : String(character)
+                isStart = false
+            }
+        }
+        stringValue = Self.written(property) == name ? property : Self.foreign + name
+    }
+
+    /// No property's name begins so.
+    private static let foreign = " "
+
     /// A name as it is in the JSON.
     static func written(_ name: String) -> String {
-        name.reduce(into: "") { $0 += $1.isUppercase ? "_\($1.lowercased())" : String($1) }
+        guard !name.hasPrefix(foreign) else { return String(name.dropFirst(foreign.count)) }
+        return name.reduce(into: "") { $0 += $1.isUppercase ? "_\($1.lowercased())" : String($1) }
     }
 }

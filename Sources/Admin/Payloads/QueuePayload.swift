@@ -34,8 +34,8 @@ package struct QueuePayload: Codable, Equatable, Sendable {
         package var why: String
         package var explanation: String
         package var reservedPod: String?
-        /// When the first of the line will be refused, from now.
-        package var deadlineIn: Double
+        /// When the first of the line will be refused, from now; nil where it is not for having waited: a bulk replay made it.
+        package var deadlineIn: Double?
         /// The id of the first of the line: what can be shown, or cancelled.
         package var first: String?
     }
@@ -78,7 +78,7 @@ package struct QueuePayload: Codable, Equatable, Sendable {
                 why: line.why.name,
                 explanation: line.explanation,
                 reservedPod: line.reservedPodID,
-                deadlineIn: line.deadlineIn.seconds,
+                deadlineIn: line.deadlineIn?.seconds,
                 first: line.firstID.map { "\($0)" }
             )
         }

@@ -5,7 +5,7 @@ import Queue
 /// A page of the request log as the API shows it. Times of day are RFC 3339, durations in seconds.
 package struct RequestsPayload: Codable, Sendable {
     package var requests: [RequestSummaryPayload]
-    /// `before` of the next page; null at the end of the log.
+    /// `before` of the next page; absent at the end of the log.
     package var next: String?
     /// The rows that were looked at.
     package var scanned: Int

@@ -45,6 +45,11 @@ package struct RouteOrder: Codable, Sendable {
 }
 
 extension RouteOrder {
+    /// Whether it sets nothing.
+    var onlyGivesBack: Bool {
+        [holdTimeout, maxConcurrency].allSatisfy { $0 == nil || $0 == .givenBack }
+    }
+
     /// The longest hold timeout that an operator may set, in seconds: a day.
     static let longestHold = 86_400.0
 

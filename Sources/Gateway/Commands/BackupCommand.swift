@@ -21,6 +21,14 @@ struct BackupCommand: AsyncParsableCommand {
     @Flag(name: .long, help: "Replace a file that is there.") var force = false
     @OptionGroup var options: AdminOptions
 
+    func validate() throws {
+        guard file != "-", !file.isEmpty else {
+            throw ValidationError(
+                "\(quoted(file)) is no file: a backup is there whole or not at all, which a pipe cannot be"
+            )
+        }
+    }
+
     func run() async throws {
         try await reporting {
             let gateway = try options.fleet().one(for: "backup")

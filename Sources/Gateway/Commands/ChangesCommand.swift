@@ -30,7 +30,7 @@ struct ChangesCommand: AsyncParsableCommand {
     @Sendable static func text(_ answers: [(gateway: String?, payload: ChangesPayload)], _ terminal: Terminal) -> String
     {
         var table = TextTable([
-            .left("GATEWAY"), .left("AT", spared: 2), .left("ACTION"), .long("SUBJECT"), .left("FROM", spared: 3),
+            .left("GATEWAY"), .left("AT UTC", spared: 2), .left("ACTION"), .long("SUBJECT"), .left("FROM", spared: 3),
             .left("TO"),
             .left("BY"), .left("CLIENT", spared: 1),
         ])

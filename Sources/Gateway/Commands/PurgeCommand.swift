@@ -8,7 +8,7 @@ struct PurgeCommand: AsyncParsableCommand {
         commandName: "purge",
         abstract: "Remove ended requests from the log, by filter, for good.",
         discussion:
-            "Asks before it does; --yes does not, --dry-run only counts. What retention would remove goes by itself."
+            "Asks before it does; --yes does not, --dry-run only counts. Control-C ends it; what was removed by then is gone. What retention would remove goes by itself."
     )
 
     @Flag(name: .long, help: "Only say how many match.") var dryRun = false
@@ -24,9 +24,8 @@ struct PurgeCommand: AsyncParsableCommand {
                 let answer = try await call(gateway, PurgeOrder(filter: filter, dryRun: true))
                 let census = try gateway.read(PurgePayload.self, from: answer)
                 if dryRun, options.json { return StandardStream.output.write(JSONLine.text(answer.text, of: nil)) }
-                let count = "\(census.complete ? "" : "at least ")\(ShownValue.count(census.matching ?? 0, "request"))"
-                if dryRun { return StandardStream.output.write("\(count) would be removed\n") }
-                try Asking.whether("Remove \(count) for good?", .current)
+                if dryRun { return StandardStream.output.write(Self.text(census)) }
+                try Asking.whether(Self.question(census), .current)
             }
             let answer = try await call(gateway, PurgeOrder(filter: filter))
             if options.json { return StandardStream.output.write(JSONLine.text(answer.text, of: nil)) }
@@ -38,7 +37,20 @@ struct PurgeCommand: AsyncParsableCommand {
         }
     }
 
-    /// It takes as long as there are rows.
+    static func text(_ census: PurgePayload) -> String {
+        let count = ShownValue.count(census.matching ?? 0, "request")
+        return census.complete
+            ? "\(count) would be removed\n" : "at least \(count) would be removed; not all of the log was looked at\n"
+    }
+
+    static func question(_ census: PurgePayload) -> String {
+        let count = ShownValue.count(census.matching ?? 0, "request")
+        return census.complete
+            ? "Remove \(count) for good?"
+            : "Remove all that match for good, \(count) at least? Not all of the log was looked at."
+    }
+
+    /// It takes as long as there are rows; interrupting it ends it.
     private func call(_ gateway: AdminClient, _ order: PurgeOrder) async throws(GatewayError) -> AdminClient.Answer {
         try await gateway.call("POST", "/admin/api/purge", body: order, timeout: .hours(24))
     }

@@ -7,7 +7,7 @@ struct QueueCommand: AsyncParsableCommand {
         commandName: "queue",
         abstract: "Show how many requests wait, for how long, and for what.",
         discussion:
-            "A line for each group of requests that wait for the same: the first of it will be refused when REFUSED IN has passed."
+            "A line for each group of requests that wait for the same: the first of it will be refused when REFUSED IN has passed. Bulk replays wait on."
     )
 
     @OptionGroup var watching: WatchOptions
@@ -30,7 +30,7 @@ struct QueueCommand: AsyncParsableCommand {
             for line in queue.lines {
                 lines.add([
                     gateway ?? "", "\(line.depth)", ShownValue.duration(line.oldestAge),
-                    ShownValue.duration(line.deadlineIn),
+                    line.deadlineIn.map { ShownValue.duration($0) } ?? "–",
                     line.route, ShownValue.needs(line.needs), line.priority == "live" ? "" : line.priority, line.why,
                     line.explanation,
                 ])

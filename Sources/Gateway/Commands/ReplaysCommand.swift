@@ -34,14 +34,17 @@ struct ReplaysCommand: ParsableCommand {
         static let configuration = CommandConfiguration(commandName: "show", abstract: "Show how far a bulk replay is.")
 
         @OptionGroup var job: JobOptions
-        @Flag(name: .long, help: "Until it ends or pauses.") var follow = false
+        @Flag(name: .long, help: "Until it ends or pauses; ends with 1 where it did not complete all.") var follow =
+            false
 
         func run() async throws {
             try await reporting {
                 let (gateway, answer, now) = try await job.call("GET")
                 guard follow else { return job.show(answer, now) }
-                let end = try await ReplayProgress(gateway: gateway, terminal: .current).follow(now)
-                StandardStream.output.write(ReplayProgress.summary(end))
+                let progress = ReplayProgress(gateway: gateway, terminal: job.options.json ? .plain : .current)
+                let end = try await progress.follow(now)
+                StandardStream.output.write(try ReplayProgress.shown(end, json: job.options.json))
+                guard ReplayProgress.hasCompletedAll(end) else { throw ExitCode.failure }
             }
         }
     }
@@ -89,7 +92,8 @@ struct ReplaysCommand: ParsableCommand {
         _ terminal: Terminal
     ) -> String {
         var table = TextTable([
-            .left("GATEWAY"), .left("JOB"), .left("BEGUN", spared: 1), .left("STATE"), .right("MATCH"),
+            .left("GATEWAY"), .left("JOB"), .left("BEGUN UTC", spared: 1), .left("STATE"), .right("MATCH"),
+            .right("MAX", spared: 1),
             .right("COMPLETED"),
             .right("FAILED"), .right("INTERRUPTED", spared: 4), .right("LEFT OUT", spared: 5),
             .right("RATE", spared: 2), .long("NOTE", spared: 3),
@@ -98,6 +102,7 @@ struct ReplaysCommand: ParsableCommand {
             for job in payload.replays {
                 table.add([
                     gateway ?? "", job.id, ShownValue.time(job.createdAt), job.state, "\(job.matching)",
+                    "\(job.max)",
                     "\(job.completed)",
                     "\(job.failed)", "\(job.interrupted)", "\(job.skipped.map(\.count).reduce(0, +))",
                     ShownValue.number(job.rate),

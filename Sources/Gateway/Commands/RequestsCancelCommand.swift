@@ -12,13 +12,19 @@ struct RequestsCancelCommand: AsyncParsableCommand {
 
     @OptionGroup var options: AdminOptions
 
+    func validate() throws {
+        guard !id.isEmpty else { throw ValidationError("the ID is empty") }
+    }
+
     func run() async throws {
         try await reporting {
             let path = "/admin/api/requests/\(AdminClient.encoded(id))"
-            _ = try await options.fleet().first { gateway throws(GatewayError) in
+            let (_, answer) = try await options.fleet().first { gateway throws(GatewayError) in
                 try await gateway.call("DELETE", path)
             }
-            if !options.json { StandardStream.output.write("cancelled \(VisibleText.line(id))\n") }
+            StandardStream.output.write(
+                options.json ? JSONLine.text(answer.text, of: nil) : "cancelled \(VisibleText.line(id))\n"
+            )
         }
     }
 }

@@ -42,7 +42,7 @@ struct RequestsListCommand: AsyncParsableCommand {
         _ terminal: Terminal
     ) -> String {
         var table = TextTable([
-            .left("GATEWAY"), .left("ID"), .left("ACCEPTED", spared: 4), .left("STATE"), .right("STATUS"),
+            .left("GATEWAY"), .left("ID"), .left("ACCEPTED UTC", spared: 4), .left("STATE"), .right("STATUS"),
             .long("REASON", spared: 5),
             .right("HOLD", spared: 3),
             .right("TOTAL", spared: 2), .left("POD", spared: 1), .long("REQUEST"),

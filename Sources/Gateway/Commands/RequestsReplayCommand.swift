@@ -9,10 +9,10 @@ struct RequestsReplayCommand: AsyncParsableCommand {
         abstract: "Send a request again, or all that match a filter, behind all live traffic.",
         usage: """
             neutrino-gateway requests replay ID [--yes] [--method METHOD] [--path PATH] [--header FIELD] [--body-file FILE]
-            neutrino-gateway requests replay --state failed … [--dry-run] [--yes] [--rate N] [--max N] [--detach]
+            neutrino-gateway requests replay --state failed … [--dry-run] [--yes] [--safe-only] [--rate N] [--max N] [--detach]
             """,
         discussion: """
-            What may have run and is not idempotent is only sent again with --yes. Many are sent in the background, by the gateway itself: \
+            What may have run and is not idempotent is only sent again with --yes; --safe-only leaves it out all the same. Many are sent in the background, by the gateway itself: \
             Control-C ends the display, not the replay; `replays` shows, pauses and cancels it. Ends with 1 where some did not complete.
             """
     )
@@ -23,6 +23,9 @@ struct RequestsReplayCommand: AsyncParsableCommand {
     @Flag(name: .long, help: "Do not ask; also what may have run, and whose method is not idempotent.")
     var yes = false
 
+    @Flag(name: .long, help: "With --yes: not what may have run, and whose method is not idempotent.")
+    var safeOnly = false
+
     @OptionGroup(title: "Changes to one request") var changes: ReplayChanges
     @OptionGroup var fields: FieldOptions
     @OptionGroup(title: "Many requests") var bulk: BulkOptions
@@ -30,6 +33,7 @@ struct RequestsReplayCommand: AsyncParsableCommand {
     @OptionGroup var options: AdminOptions
 
     func validate() throws {
+        if id?.isEmpty == true { throw ValidationError("the ID is empty") }
         if id != nil, !filter.isEmpty { throw ValidationError("either an ID or filters, not both") }
         if id == nil, filter.isEmpty {
             throw ValidationError("say which: an ID, or filters such as --state failed --since 1h")
@@ -48,7 +52,7 @@ struct RequestsReplayCommand: AsyncParsableCommand {
 
     private func one(_ id: String) async throws {
         let order = ReplayOrder(
-            confirm: yes ? true : nil,
+            confirm: isConfirmed,
             headers: try fields.read()?.mapValues { $0 },
             method: changes.method,
             path: changes.path,
@@ -70,18 +74,22 @@ struct RequestsReplayCommand: AsyncParsableCommand {
             filter: try filter.payload(),
             rate: bulk.rate,
             max: bulk.max,
-            confirm: yes ? true : nil,
+            confirm: isConfirmed,
             headers: try fields.read()
         )
         let replay = BulkReplay(gateway: gateway, order: order, terminal: terminal)
         if bulk.dryRun || !yes {
             let (preview, answer) = try await replay.preview()
             if bulk.dryRun, options.json { return StandardStream.output.write(JSONLine.text(answer.text, of: nil)) }
-            StandardStream.output.write(BulkReplay.text(preview, terminal))
+            // What is printed with --json is the job alone; what is asked about is for the person.
+            (options.json ? StandardStream.error : .output).write(BulkReplay.text(preview, terminal))
             if bulk.dryRun { return }
-            try Asking.whether("Send \(ShownValue.count(preview.replayable, "request")) again?", terminal)
+            try Asking.whether(BulkReplay.question(preview), terminal)
         }
         let job = try await replay.begin()
+        func show(_ job: ReplayJobPayload) throws {
+            StandardStream.output.write(try ReplayProgress.shown(job, json: options.json))
+        }
         if bulk.detach { return try show(job) }
         if !options.json {
             let rate = ShownValue.number(job.rate)
@@ -91,13 +99,10 @@ struct RequestsReplayCommand: AsyncParsableCommand {
         }
         let end = try await ReplayProgress(gateway: gateway, terminal: options.json ? .plain : terminal).follow(job)
         try show(end)
-        guard end.state == "finished", end.failed + end.interrupted == 0 else { throw ExitCode.failure }
+        guard ReplayProgress.hasCompletedAll(end) else { throw ExitCode.failure }
     }
 
-    private func show(_ job: ReplayJobPayload) throws {
-        let json = String(decoding: try JSON.encoder.encode(job), as: UTF8.self)
-        StandardStream.output.write(options.json ? JSONLine.text(json, of: nil) : ReplayProgress.summary(job))
-    }
+    private var isConfirmed: Bool? { yes && !safeOnly ? true : nil }
 }
 
 /// What of one request is another in its replay.

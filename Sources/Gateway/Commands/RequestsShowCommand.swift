@@ -15,6 +15,10 @@ struct RequestsShowCommand: AsyncParsableCommand {
 
     @OptionGroup var options: AdminOptions
 
+    func validate() throws {
+        guard !id.isEmpty else { throw ValidationError("the ID is empty") }
+    }
+
     func run() async throws {
         try await reporting {
             let fleet = try options.fleet()

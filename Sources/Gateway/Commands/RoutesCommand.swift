@@ -110,10 +110,14 @@ struct RoutesCommand: ParsableCommand {
     }
 
     @Sendable static func oneText(
-        _ answers: [(gateway: String?, payload: RoutePayload)],
+        _ answers: [(gateway: String?, payload: RoutePayload?)],
         _ terminal: Terminal
     ) -> String {
-        table(answers.map { ($0.gateway, $0.payload) }, terminal)
+        let routes = answers.compactMap { gateway, route in route.map { (gateway, $0) } }
+        let gone = answers.filter { $0.payload == nil }.map { gateway, _ in
+            "\(gateway.map { "\($0): " } ?? "")the route is gone; its values are given back\n"
+        }
+        return (routes.isEmpty ? "" : table(routes, terminal)) + gone.joined()
     }
 
     private static func table(_ routes: [(String?, RoutePayload)], _ terminal: Terminal) -> String {

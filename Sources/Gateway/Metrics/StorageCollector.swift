@@ -54,7 +54,7 @@ struct StorageCollector: MetricsCollector {
             ),
             .counter(
                 "neutrino_retention_removed_requests_total",
-                "Requests that retention removed from the log.",
+                "Requests that retention or a purge removed from the log.",
                 statistics.requestsRemoved
             ),
         ]

@@ -18,7 +18,8 @@ struct AdminClient: Sendable {
         var location: String?
         var body: [UInt8]
 
-        var text: String { String(decoding: body, as: UTF8.self) }
+        /// What `--json` prints; `null` where there is no body.
+        var text: String { body.isEmpty ? "null" : String(decoding: body, as: UTF8.self) }
     }
 
     /// The largest answer that is taken: a request with its bodies, or a page of 500.
@@ -58,7 +59,7 @@ struct AdminClient: Sendable {
     /// Reads an answer.
     func read<Payload: Decodable>(_ type: Payload.Type, from answer: Answer) throws(GatewayError) -> Payload {
         do {
-            return try JSON.decoder.decode(type, from: Data(answer.body))
+            return try JSON.decoder.decode(type, from: Data(answer.text.utf8))
         } catch {
             throw GatewayError(
                 .unreachable,
@@ -149,7 +150,8 @@ struct AdminClient: Sendable {
 
     /// What a command's flags do about a refusal, by its reason.
     private static let help = [
-        "confirmation_needed": "; here: --yes", "credentials_missing": "; here: --header-file FILE",
+        "confirmation_needed": "; here: --yes, without --safe-only",
+        "credentials_missing": "; here: --header-file FILE",
         "body_missing": "; here: --body-file FILE",
     ]
 

@@ -11,13 +11,20 @@ struct BulkReplay {
     func preview() async throws(GatewayError) -> (ReplayPreviewPayload, AdminClient.Answer) {
         var order = order
         order.dryRun = true
-        // All that match are counted, however many there are.
+        // Of a long log as much is counted as a few seconds suffice for.
         let answer = try await gateway.call("POST", "/admin/api/replays", body: order, timeout: .minutes(10))
         return (try gateway.read(ReplayPreviewPayload.self, from: answer), answer)
     }
 
     func begin() async throws(GatewayError) -> ReplayJobPayload {
         try await gateway.ask(ReplayJobPayload.self, "POST", "/admin/api/replays", body: order, timeout: .minutes(10))
+    }
+
+    /// What is asked before it is done.
+    static func question(_ preview: ReplayPreviewPayload) -> String {
+        let some = ShownValue.count(preview.replayable, "request")
+        return preview.complete
+            ? "Send \(some) again?" : "Send all that match again, \(some) at least? Not all of the log was looked at."
     }
 
     static func text(_ preview: ReplayPreviewPayload, _ terminal: Terminal) -> String {
@@ -32,7 +39,7 @@ struct BulkReplay {
         }
         guard !preview.first.isEmpty else { return text }
         var table = TextTable([
-            .left("ID"), .left("ACCEPTED", spared: 1), .left("STATE"), .right("STATUS", spared: 2),
+            .left("ID"), .left("ACCEPTED UTC", spared: 1), .left("STATE"), .right("STATUS", spared: 2),
             .long("REASON", spared: 3),
             .long("REQUEST"),
         ])

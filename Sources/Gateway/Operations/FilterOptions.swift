@@ -41,9 +41,10 @@ struct FilterOptions: ParsableArguments {
 
     /// As the API's query.
     func query(now: Date = Date()) throws(GatewayError) -> [(String, String)] {
+        let (since, until) = try span(now)
         let values: [(String, String?)] = [
             ("state", state), ("reason", reason), ("route", route), ("pod", pod), ("status", status),
-            ("since", try Self.time(since, "--since", now)), ("until", try Self.time(until, "--until", now)),
+            ("since", since), ("until", until),
             ("text", text), ("replay_of", replayOf), ("replay_job", replayJob),
         ]
         return values.compactMap { name, value in value.map { (name, $0) } }
@@ -64,12 +65,24 @@ struct FilterOptions: ParsableArguments {
         filter.route = route
         filter.pod = pod
         filter.status = status
-        filter.since = try Self.time(since, "--since", now)
-        filter.until = try Self.time(until, "--until", now)
+        (filter.since, filter.until) = try span(now)
         filter.text = text
         filter.replayOf = replayOf
         filter.replayJob = replayJob
         return filter
+    }
+
+    /// From when to when.
+    /// - Throws: ``GatewayError`` also where there is no time between them.
+    private func span(_ now: Date) throws(GatewayError) -> (since: String?, until: String?) {
+        let span = (try Self.time(since, "--since", now), try Self.time(until, "--until", now))
+        if let begin = span.0.flatMap(Self.date), let end = span.1.flatMap(Self.date), begin >= end {
+            throw GatewayError(
+                .usage,
+                "--since \(quoted(since ?? "")) is not before --until \(quoted(until ?? "")): nothing can match"
+            )
+        }
+        return span
     }
 
     private static func list(_ text: String?) -> [String]? { text?.split(separator: ",").map(\.trimmed) }
@@ -82,13 +95,15 @@ struct FilterOptions: ParsableArguments {
                 Date.ISO8601FormatStyle(includingFractionalSeconds: true)
             )
         }
-        for style in [Date.ISO8601FormatStyle(includingFractionalSeconds: true), Date.ISO8601FormatStyle()]
-        where (try? style.parse(text)) != nil {
-            return text
-        }
+        if date(text) != nil { return text }
         throw GatewayError(
             .usage,
             "\(flag) \(quoted(text)) is not accepted; 2026-11-24T12:00:00Z is, or 15m for a quarter of an hour ago"
         )
+    }
+
+    private static func date(_ text: String) -> Date? {
+        let styles = [Date.ISO8601FormatStyle(includingFractionalSeconds: true), Date.ISO8601FormatStyle()]
+        return styles.lazy.compactMap { try? $0.parse(text) }.first
     }
 }

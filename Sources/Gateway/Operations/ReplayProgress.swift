@@ -1,4 +1,5 @@
 import Admin
+import Foundation
 
 /// A bulk replay on its way: followed until it ends, with a bar where there is a terminal.
 struct ReplayProgress {
@@ -42,9 +43,21 @@ struct ReplayProgress {
         }
     }
 
+    /// Whether it sent all that it was to, and all of that completed. What had been replayed before was none of it.
+    static func hasCompletedAll(_ job: ReplayJobPayload) -> Bool {
+        let leftOut = job.skipped.filter { $0.reason != "already_replayed" }
+        return job.state == "finished" && job.failed + job.interrupted == 0 && leftOut.isEmpty
+    }
+
+    /// As it is printed at the end.
+    static func shown(_ job: ReplayJobPayload, json: Bool) throws -> String {
+        guard json else { return summary(job) }
+        return JSONLine.text(String(decoding: try JSON.encoder.encode(job), as: UTF8.self), of: nil)
+    }
+
     /// `[########................]  33 %  3300 of 10000, 2 failed`
     static func line(_ job: ReplayJobPayload) -> String {
-        let total = min(job.matching, job.max)
+        let total = total(job)
         let parts = max(1, total)
         let done = min(total, job.completed + job.failed + job.interrupted + skipped(job))
         let filled = barWidth * done / parts
@@ -57,9 +70,14 @@ struct ReplayProgress {
     /// What became of it, in words.
     static func summary(_ job: ReplayJobPayload) -> String {
         var lines = ["replay \(job.id) \(job.state)\(job.detail.map { ": \(VisibleText.line($0))" } ?? "")"]
-        lines.append("  " + counts(job, of: min(job.matching, job.max)))
+        lines.append("  " + counts(job, of: total(job)))
         lines += job.skipped.map { "  left out: \($0.count) \(VisibleText.line($0.reason))" }
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// What is left out takes nothing from the most that may be sent.
+    private static func total(_ job: ReplayJobPayload) -> Int {
+        max(min(job.matching, job.max), job.queued + skipped(job))
     }
 
     private static func counts(_ job: ReplayJobPayload, of total: Int) -> String {

@@ -20,10 +20,18 @@ struct Showing<Payload: Decodable & Sendable>: Sendable {
         let isScreen = terminal.width != nil && !options.json
         while true {
             let (text, result) = await once(fleet, options, terminal)
-            StandardStream.output.write((isScreen ? Terminal.home : "") + text + (isScreen || options.json ? "" : "\n"))
+            StandardStream.output.write(
+                (isScreen ? Terminal.home : "") + (options.json ? "" : Self.head(at: Date())) + text
+                    + (isScreen || options.json ? "" : "\n")
+            )
             if case .failure(let error) = result { Complaints.write(error) }
             try await Task.sleep(for: .seconds(watch))
         }
+    }
+
+    /// When the figures below were asked for, so that one who comes back to them knows.
+    static func head(at time: Date) -> String {
+        ShownValue.time(time.formatted(Date.ISO8601FormatStyle())) + " UTC\n"
     }
 
     private func once(
