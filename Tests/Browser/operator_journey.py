@@ -36,12 +36,14 @@ def page(cluster: Cluster, query: str = "") -> str:
     return f"http://127.0.0.1:{cluster.gateway.admin}/admin{query}"
 
 
-def set_hold_timeout(browser: Browser, route: str, seconds: float) -> None:
-    """In place, under Routes, by pointer."""
+def set_hold_timeout(browser: Browser, route: str, time: str, asks: bool = False) -> None:
+    """In place, under Routes, by pointer; where some have waited longer already it asks."""
     browser.click("nav a", "Routes")
     row = browser.see("#routes tr", route)
     row.find_element("css selector", "[aria-label^='Hold timeout'].value").click()
-    browser.focused.send_keys(f"{seconds:g}\n")
+    browser.focused.send_keys(f"{time}\n")
+    if asks:
+        browser.click("dialog button", "Set it")
     browser.until("the operator's value is shown", lambda: "operator" in browser.see("#routes tr", route).text)
 
 
@@ -74,7 +76,7 @@ class Journey:
         assert "gpus" in line.text and "needs gpus=1" in line.text, line.text
 
     def lets_it_end(self) -> None:
-        set_hold_timeout(self.browser, ROUTE, 0.5)
+        set_hold_timeout(self.browser, ROUTE, "100ms", asks=True)
         answer = self.call.result(10)
         assert answer.status == 503, answer
         self.id = answer.headers["Neutrino-Request-Id"]

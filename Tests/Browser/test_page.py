@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import unittest
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from browser import NAMELESS, chromium
 from operator_journey import HOLD, ROUTE, SCRIPT, Journey, page, take_all_gpus
 from cluster import Call, Cluster
 from harness import programs
-from harness.processes import Session
+from harness.processes import Session, fetch
 
 VIEWS = ["overview", "requests", "routes", "replays", "changes"]
 
@@ -73,7 +74,7 @@ class PageTests(unittest.TestCase):
         row = self.browser.see("#routes tr", "42 s")
         self.assertIn("operator", row.text)
         self.assertIn(ROUTE, self.browser.focused.get_attribute("aria-label"))
-        self.tab_to(f"Hold timeout of {ROUTE}, in seconds: back to")
+        self.tab_to(f"Hold timeout of {ROUTE}: back to")
         self.browser.press(Keys.ENTER)
         self.browser.until("the value is given back", lambda: "42 s" not in self.browser.see("#routes tr", ROUTE).text)
 
@@ -183,6 +184,149 @@ class PageTests(unittest.TestCase):
         self.browser.see("#replays tr", "finished", 20)
         self.browser.see("#replays tr", "3 completed")
 
+    def test_nothing_is_offered_for_all_requests_at_once(self):
+        self.open("?view=requests")
+        for name in ("Replay all that match", "Purge"):
+            self.assertFalse(self.browser.see("#requests .panel-head button", name).is_enabled())
+        self.browser.click("#requests .chip", "completed")
+        for name in ("Replay all that match", "Purge"):
+            self.browser.until(f"{name} is offered", lambda name=name: self.browser.see("#requests .panel-head button", name).is_enabled())
+
+    def test_what_was_purged_is_gone_from_the_log_at_once(self):
+        for _ in range(2):
+            Call(f"{self.cluster.gateway.url}/cpu?ms=1&mark=purged").result()
+        # The newest row is never purged.
+        Call(f"{self.cluster.gateway.url}/cpu?ms=1&mark=newest").result()
+        self.cluster.wait_until_settled()
+        self.open("?view=requests&text=mark%3Dpurged")
+        self.browser.see("#requests tbody tr", "mark=purged")
+        self.browser.click("#requests button", "Purge")
+        self.browser.see("dialog", "2 would be removed")
+        self.browser.click("dialog label", "for good")
+        self.browser.click("dialog button", "Purge")
+        self.browser.see("#requests .empty", "No request matches", 5)
+
+    def test_a_hold_timeout_is_taken_with_its_unit_and_said_before_it_is_set(self):
+        self.open("?view=routes")
+        row = self.browser.see("#routes tr", ROUTE)
+        row.find_element("css selector", "[aria-label^='Hold timeout'].value").click()
+        self.browser.focused.send_keys("2 parsecs\n")
+        self.browser.see("#routes .editor", "90, 90s, 2m, 1.5h")
+        self.assertNotIn("operator", self.browser.see("#routes tr", ROUTE).text)
+        self.browser.focused.send_keys(Keys.CONTROL + "a", Keys.NULL, "2m")
+        self.browser.see("#routes .editor", "= 2 min")
+        self.browser.press(Keys.ENTER)
+        self.browser.see("#notices", "2 min")
+        _, answer = self.cluster.admin("/routes")
+        self.assertEqual(next(route["hold_timeout"] for route in answer["routes"] if route["id"] == ROUTE), 120)
+        self.browser.click("#routes .edit button", "back to")
+        self.browser.until("the value is given back", lambda: "operator" not in self.browser.see("#routes tr", ROUTE).text)
+
+    def test_the_log_stands_still_under_a_pointer_and_says_that_there_is_more(self):
+        Call(f"{self.cluster.gateway.url}/cpu?ms=1&mark=still-1").result()
+        self.cluster.wait_until_settled()
+        self.open("?view=requests&text=mark%3Dstill")
+        row = self.browser.see("#requests tbody tr", "mark=still-1")
+        ActionChains(self.browser.driver).move_to_element(row).move_by_offset(3, 1).perform()
+        Call(f"{self.cluster.gateway.url}/cpu?ms=1&mark=still-2").result()
+        self.browser.see("#requests button", "Show what is new")
+        self.assertIsNone(self.browser.find("#requests tbody tr", "mark=still-2"))
+        self.browser.click("#requests button", "Show what is new")
+        self.browser.see("#requests tbody tr", "mark=still-2")
+        # The pointer has left: the log follows by itself again.
+        Call(f"{self.cluster.gateway.url}/cpu?ms=1&mark=still-3").result()
+        self.browser.see("#requests tbody tr", "mark=still-3")
+
+    def test_the_last_pod_that_is_ready_is_drained_after_asking(self):
+        pods = [pod["id"] for pod in self.cluster.admin("/pods")[1]["pods"]]
+        for pod in pods[1:]:
+            self.cluster.admin(f"/pods/{quote(pod, safe='')}/drain", "POST")
+        try:
+            self.open()
+            self.browser.until("two are draining", lambda: len(self.browser.see("#overview").find_elements("css selector", "[data-kind=off]")) == 2)
+            self.browser.click("#overview [aria-label^='Drain']")
+            self.browser.see("dialog", "Drain the last pod that is ready?")
+            self.browser.click("dialog button", "Drain it")
+            self.browser.see("#notices", "gets nothing new")
+        finally:
+            for pod in pods:
+                self.cluster.admin(f"/pods/{quote(pod, safe='')}/undrain", "POST")
+
+    def test_credentials_in_the_query_are_asked_for_and_put_back_into_the_path(self):
+        gateway = programs.gateway(self.session, [pod.url for pod in self.cluster.pods], "redacting", {"REDACT_QUERY": "key", "HOLD_TIMEOUT": "20"})
+        status, headers, _ = fetch(f"{gateway.url}/cpu?key=s3cret&ms=1", headers={"X-Api-Key": "other"})
+        self.assertEqual(status, 200)
+        self.browser.complaints()
+        self.browser.open(f"http://127.0.0.1:{gateway.admin}/admin?view=requests&request={headers['Neutrino-Request-Id']}")
+        self.browser.see("#entry", "key=***")
+        self.browser.click("#entry-replay")
+        inputs = self.browser.see("dialog").find_elements("css selector", "input[type=password]")
+        self.assertEqual(len(inputs), 2)
+        for each in inputs:
+            each.send_keys("a&b c")
+        self.browser.click("dialog .dialog-actions button", "Replay")
+        self.browser.see("#notices", "Replayed as")
+        self.browser.see("#entry .entry-head", "completed", 20)
+        self.browser.see("#entry", "key=***&ms=1")
+        self.assertEqual(self.browser.evaluate("replay.js", "it.withParameter('/a?b=1;key=***&key=***&nokey=***', 'key', 'x&y')"), "/a?b=1;key=x%26y&key=x%26y&nokey=***")
+        gateway.process.stop()
+
+    def test_as_many_credentials_as_are_needed_are_supplied_to_a_bulk_replay(self):
+        status, headers, _ = fetch(f"{self.cluster.gateway.url}/cpu?ms=1&mark=two", headers={"Authorization": "Bearer a", "Cookie": "b=c"})
+        self.assertEqual(status, 200)
+        self.cluster.wait_until_settled()
+        self.open("?view=requests&text=mark%3Dtwo")
+        self.browser.click("#requests button", "Replay all that match")
+        self.browser.see("dialog", "1 cannot: credentials missing")
+        self.browser.click("dialog summary", "Supply credentials")
+        self.browser.click("dialog button", "Another")
+        names = self.browser.see("dialog").find_elements("css selector", "details input[type=text]")
+        values = self.browser.see("dialog").find_elements("css selector", "details input[type=password]")
+        for name, value, text in zip(names, values, ("Authorization", "Cookie"), strict=True):
+            name.send_keys(text)
+            value.send_keys("d=e", Keys.TAB)
+        self.browser.see("dialog", "1 can be replayed")
+
+        order = {"filter": {"text": "mark=two"}, "rate": 0.01, "headers": {"Authorization": "x", "Cookie": "y"}}
+        job = self.cluster.admin("/replays", "POST", order)[1]["id"]
+        self.cluster.admin(f"/replays/{job}/pause", "POST")
+        self.open("?view=replays")
+        self.browser.click("#replays button", "Resume")
+        self.browser.see("dialog input").send_keys("only one")
+        self.browser.click("dialog .dialog-actions button", "Resume")
+        self.browser.see("dialog [role=alert]", "Fill in all of them, or none")
+        self.cluster.admin(f"/replays/{job}", "DELETE")
+
+    def test_nothing_can_be_changed_where_it_is_not_known_who_one_is(self):
+        driver = self.browser.driver
+        driver.execute_cdp_cmd("Network.enable", {})
+        driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*/admin/api/session"]})
+        try:
+            self.open()
+            self.browser.see("#notices", "Who you are cannot be told")
+            self.browser.see("#overview tr", "ready")
+            self.assertIsNone(self.browser.find("#pause, #overview [aria-label^='Drain']"))
+        finally:
+            driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
+
+    def test_a_hidden_tab_rests_also_where_its_connection_was_lost_just_then(self):
+        self.open()
+        script = """(() => {
+          const [later, states] = [window.setTimeout, []];
+          window.setTimeout = (action, time) => later(action, time === 60_000 ? 0 : Math.min(time, 5));
+          window.fetch = () => Promise.reject(new TypeError("down"));
+          Object.defineProperty(document, "hidden", { value: true });
+          new it.EventStream(() => {}, ({ state }) => states.push(state)).run();
+          return new Promise((resolve) => later(() => {
+            document.dispatchEvent(new Event("visibilitychange"));
+            later(() => resolve([states[0], states.at(-1)]), 300);
+          }, 50));
+        })()"""
+        answer = self.browser.driver.execute_async_script(
+            f"const done = arguments[0]; import('/admin/assets/events.js').then(async (it) => done(await {script}), (error) => done(String(error)))"
+        )
+        self.assertEqual(answer, ["lost", "resting"])
+
     def test_bodies_are_laid_out_without_changing_them(self):
         self.open()
         for text, expected in (
@@ -200,9 +344,10 @@ class PageTests(unittest.TestCase):
     def test_figures_are_as_people_read_them(self):
         self.open()
         for expression, expected in (
-            ("it.duration(0.00032)", "320 µs"), ("it.duration(0.0042)", "4.2 ms"), ("it.duration(1.254)", "1.25 s"), ("it.duration(59.96)", "60 s"),
+            ("it.duration(0.00032)", "320 µs"), ("it.duration(0.0042)", "4.2 ms"), ("it.duration(1.254)", "1.25 s"), ("it.duration(59.96)", "1 min"), ("it.duration(0.9996)", "1 s"),
             ("it.duration(60)", "1 min"), ("it.duration(3725)", "1 h 2 min"), ("it.duration(null)", "–"), ("it.bytes(1536)", "1.5 KiB"),
-            ("it.bytes(0)", "0 B"), ("it.needs({ cpus: 2, gpus: 0.5, memory_gb: 0 })", "2 cpu · 0.5 gpu"), ("it.words('no_capacity')", "no capacity"),
+            ("it.seconds('90')", 90), ("it.seconds('2m')", 120), ("it.seconds('1.5 h')", 5400), ("it.seconds('1 min 30 s')", 90), ("it.seconds('500ms')", 0.5),
+            ("it.seconds('2 parsecs')", None), ("it.seconds('m')", None), ("it.seconds('')", None), ("it.seconds('1 2')", None), ("it.bytes(0)", "0 B"), ("it.needs({ cpus: 2, gpus: 0.5, memory_gb: 0 })", "2 cpu · 0.5 gpu"), ("it.words('no_capacity')", "no capacity"),
         ):
             self.assertEqual(self.browser.evaluate("format.js", expression), expected, expression)
 

@@ -12,8 +12,7 @@ export function openBulkReplay(filters) {
   const rate = h("input", { type: "number", min: 0.1, max: 10000, step: "any", value: 10, required: true });
   const most = h("input", { type: "number", min: 1, max: 1000000, step: 1, value: 10000, required: true });
   const confirmed = h("input", { type: "checkbox" });
-  const name = h("input", { type: "text", placeholder: "Authorization", autocomplete: "off", spellcheck: "false" });
-  const value = h("input", { type: "password", autocomplete: "off" });
+  const credentials = credentialRows();
   const outcome = h("div", { class: "outcome", "aria-live": "polite" }, h("p", { class: "muted" }, "Counting…"));
   let counting = 0;
 
@@ -24,19 +23,17 @@ export function openBulkReplay(filters) {
       h("p", {}, "Requests with: ", h("b", {}, spoken(filters))),
       h("div", { class: "field-row" }, field("Per second", rate), field("At most", most)),
       h("label", { class: "check" }, confirmed, "Also those that may have run and are not safe to repeat"),
-      h("details", { class: "edit" }, h("summary", {}, "Supply credentials, which are never kept"),
-        h("div", { class: "field-row" }, field("Header field", name), field("Value", value))),
+      credentials.node,
       outcome,
     ],
     actions: [{ label: "Replay them", kind: "primary", run: start }],
   });
   dialog.setEnabled(0, false);
-  for (const input of [most, confirmed, name, value]) input.addEventListener("change", dryRun);
+  for (const input of [most, confirmed, credentials.node]) input.addEventListener("change", dryRun);
   dryRun();
 
   function order() {
-    const headers = name.value && value.value ? { [name.value.trim()]: value.value } : {};
-    return { filter, rate: rate.valueAsNumber, max: most.valueAsNumber, confirm: confirmed.checked, headers };
+    return { filter, rate: rate.valueAsNumber, max: most.valueAsNumber, confirm: confirmed.checked, headers: credentials.headers() };
   }
 
   async function dryRun() {
@@ -45,7 +42,7 @@ export function openBulkReplay(filters) {
       const answer = await post("/replays", { ...order(), dry_run: true });
       if (number !== counting) return;
       outcome.replaceChildren(...describe(answer, most.valueAsNumber));
-      dialog.setEnabled(0, answer.replayable > 0);
+      dialog.setEnabled(0, answer.replayable > 0 || !answer.complete);
       dialog.fail(null);
     } catch (problem) {
       if (number !== counting) return;
@@ -61,6 +58,27 @@ export function openBulkReplay(filters) {
   }
 }
 
+/// Header fields in place of those that were not kept: as many as are needed, one below the other.
+function credentialRows() {
+  const rows = [];
+  const list = h("div");
+  const another = h("button", { type: "button", class: "small", onclick: () => add().name.focus() }, "Another");
+  function add() {
+    const row = {
+      name: h("input", { type: "text", placeholder: rows.length === 0 ? "Authorization" : "Cookie", autocomplete: "off", spellcheck: "false" }),
+      value: h("input", { type: "password", autocomplete: "off" }),
+    };
+    rows.push(row);
+    list.append(h("div", { class: "field-row" }, field("Header field", row.name), field("Value", row.value)));
+    return row;
+  }
+  add();
+  return {
+    node: h("details", { class: "edit" }, h("summary", {}, "Supply credentials, which are never kept"), list, h("div", {}, another)),
+    headers: () => Object.fromEntries(rows.filter(({ name, value }) => name.value.trim() && value.value).map(({ name, value }) => [name.value.trim(), value.value])),
+  };
+}
+
 /// The log's filters as a call's: states and reasons as lists.
 export function asOrder(filters) {
   const { state, reason, ...rest } = filters;
@@ -71,7 +89,7 @@ export function asOrder(filters) {
 function describe({ matching, complete, replayable, refused, first }, most) {
   const bound = replayable > most ? `; ${count(most)} of them will be` : "";
   return [
-    h("p", {}, h("b", {}, `${complete ? "" : "At least "}${plural(matching, "request")}`), ` match, ${count(replayable)} can be replayed${bound}.`),
+    h("p", {}, h("b", {}, `${complete ? "" : "At least "}${plural(matching, "request")}`), ` match, ${count(replayable)} can be replayed${bound}${complete ? "." : "; not all of the log was looked at."}`),
     refused.length > 0 && h("ul", { class: "plain" }, refused.map(({ reason, count: number }) => h("li", {}, `${count(number)} cannot: ${words(reason)}`))),
     first.length > 0 && h("table", { class: "fields", "aria-label": "The first that match" }, h("tbody", {}, first.map((request) =>
       h("tr", {}, h("td", { class: "when" }, time(request.accepted_at)), h("td", {}, words(request.state)), h("td", {}, `${request.method} ${request.path}`))))),

@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { onAddress } from "./address.js";
 import { h } from "./dom.js";
-import { time, words } from "./format.js";
+import { time, words, zone } from "./format.js";
 import { mayChange } from "./live.js";
 import { button, panel } from "./parts.js";
 import { table } from "./table.js";
@@ -16,7 +16,7 @@ export function showChanges(root) {
     key: (change) => change.id,
     empty: "Loading…",
     columns: [
-      { label: "Time", text: (change) => time(change.at), className: "when" },
+      { label: `Time, ${zone()}`, text: (change) => time(change.at), className: "when" },
       { label: "What", text: (change) => words(change.action) },
       { label: "Of", text: (change) => change.subject ?? "–", className: "main" },
       { label: "From", text: (change) => plain(change.from) },

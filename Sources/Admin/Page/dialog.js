@@ -50,11 +50,12 @@ export function openDialog({ title, body, actions, wide = false, cancel = "Cance
 }
 
 /// Asks before something that other people will notice. Resolves to whether it was done.
-export function confirm({ title, text, label, kind = "danger", run }) {
+export function confirm({ title, text, label, cancel, kind = "danger", run }) {
   return new Promise((resolve) => {
     let done = false;
     openDialog({
       title,
+      cancel,
       body: h("p", {}, text),
       actions: [{ label, kind, run: async () => { await run(); done = true; } }],
       onClose: () => resolve(done),

@@ -4,16 +4,21 @@ import { h, setAttribute, setText } from "./dom.js";
 import { mayChange } from "./live.js";
 import { notify } from "./notices.js";
 
-/// Fills a cell. `value(item)` is a number or null, `save(item, value)` a promise; null gives the value back to its configured source.
-export function editor(td, { name, value, shown, source, given, unit, input, save }) {
+/// Fills a cell. `text(item)` is what the field begins with; `parse(text)` a number, or null where it is none; `written(value)` how a person
+/// reads it, `accepted` what may be written. `save(item, value)` is a promise, of false where it was not saved after all; null gives the
+/// value back to its configured source.
+export function editor(td, { name, text: begun, shown, source, given, parse, written, accepted, save }) {
   let item;
   const show = h("button", { type: "button", class: "value", onclick: begin });
   const text = h("span");
   const from = h("small", { class: "source" });
   const back = h("button", { type: "button", class: "small quiet", onclick: () => keep(null) });
-  const field = h("input", { type: "number", required: true, inputmode: "decimal", ...input });
+  const field = h("input", { type: "text", required: true, size: 8, spellcheck: "false", autocomplete: "off" });
+  // Of a value with a unit it is said how it was understood, before it is kept.
+  const understood = h("small", { class: "source", role: "status" });
+  field.addEventListener("input", understand);
   const form = h("form", { class: "editor", hidden: true, onsubmit: submit },
-    field, unit && h("span", { "aria-hidden": "true" }, unit),
+    field, understood,
     h("button", { type: "submit", class: "small" }, "Save"), h("button", { type: "button", class: "small quiet", onclick: () => end(true) }, "Cancel"));
   form.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
@@ -23,10 +28,17 @@ export function editor(td, { name, value, shown, source, given, unit, input, sav
   td.append(show, text, from, back, form);
 
   function begin() {
-    field.value = value(item) ?? "";
+    field.value = begun(item);
+    understand();
     setEditing(true);
     field.focus();
     field.select();
+  }
+
+  function understand() {
+    const next = parse(field.value.trim());
+    field.setCustomValidity(next === null ? `Accepted: ${accepted}` : "");
+    setText(understood, next === null ? accepted : `= ${written(next)}`);
   }
 
   function setEditing(editing) {
@@ -41,14 +53,14 @@ export function editor(td, { name, value, shown, source, given, unit, input, sav
 
   function submit(event) {
     event.preventDefault();
-    keep(field.valueAsNumber);
+    keep(parse(field.value.trim()));
   }
 
   async function keep(next) {
     try {
-      await save(item, next);
+      if ((await save(item, next)) === false) return;
       end(true);
-      notify(next === null ? `${name(item)}: given back.` : `${name(item)}: ${next}.`);
+      notify(next === null ? `${name(item)}: given back.` : `${name(item)}: ${written(next)}.`);
     } catch (problem) {
       notify(problem.message, "failed");
       field.focus();

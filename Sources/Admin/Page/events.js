@@ -18,24 +18,26 @@ export class EventStream {
   #pause = firstPause;
   #control = new AbortController();
   #rest;
+  #isResting = false;
 
   constructor(onEvent, onState) {
     this.#onEvent = onEvent;
     this.#onState = onState;
     document.addEventListener("visibilitychange", () => {
       clearTimeout(this.#rest);
-      if (document.hidden) this.#rest = setTimeout(() => this.#control.abort("rest"), restsAfter);
+      if (document.hidden) this.#rest = setTimeout(() => this.#giveBack(), restsAfter);
       else this.retry();
     });
     // A page that was left may be kept for the back button, its connections with it: six of those, and the next one waits for a minute.
-    window.addEventListener("pagehide", () => this.#control.abort("rest"));
+    window.addEventListener("pagehide", () => this.#giveBack());
     window.addEventListener("pageshow", (event) => event.persisted && this.retry());
   }
 
   async run() {
     for (;;) {
-      const problem = await this.#follow().catch((problem) => problem);
-      const state = problem?.status === 401 ? "refused" : this.#control.signal.reason === "rest" ? "resting" : "lost";
+      // Also where the time to rest came between two tries, when there was nothing to give back.
+      const problem = this.#isResting ? null : await this.#follow().catch((problem) => problem);
+      const state = problem?.status === 401 ? "refused" : this.#isResting ? "resting" : "lost";
       const wait = state === "lost" ? this.#pause * (0.75 + Math.random() / 2) : Infinity;
       this.#onState({ state, retryAt: Date.now() + wait, problem });
       this.#pause = Math.min(this.#pause * 2, longestPause);
@@ -45,8 +47,15 @@ export class EventStream {
 
   /// Tries again at once. What waits for a login, or for someone to look, waits for this.
   retry() {
+    this.#isResting = false;
     this.#pause = firstPause;
     this.#wake();
+  }
+
+  /// Has no connection until ``retry()``.
+  #giveBack() {
+    this.#isResting = true;
+    this.#control.abort();
   }
 
   async #follow() {

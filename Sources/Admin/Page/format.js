@@ -5,14 +5,23 @@ export function duration(seconds) {
   if (seconds === null || seconds === undefined) return "–";
   const size = Math.abs(seconds);
   if (size === 0) return "0 s";
-  if (size < 0.001) return `${figure(seconds * 1e6)} µs`;
-  if (size < 1) return `${figure(seconds * 1e3)} ms`;
-  if (size < 60) return `${figure(seconds)} s`;
+  // The bounds are where a figure would be rounded up to the next unit.
+  if (size < 0.0009995) return `${figure(seconds * 1e6)} µs`;
+  if (size < 0.9995) return `${figure(seconds * 1e3)} ms`;
+  if (size < 59.95) return `${figure(seconds)} s`;
   const whole = Math.round(size);
   const sign = seconds < 0 ? "−" : "";
   if (whole < 3600) return sign + twoUnits(whole, 60, "min", 1, "s");
   if (whole < 86400) return sign + twoUnits(whole, 3600, "h", 60, "min");
   return sign + twoUnits(whole, 86400, "d", 3600, "h");
+}
+
+/// Seconds of what people write, and of what is shown: `90`, `90s`, `2m`, `1.5h`, `2 min`, `1 h 30 min`; null for anything else.
+export function seconds(text) {
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
+  if (!/^(\d+(\.\d+)?\s*(ms|s|m|min|h|d)\s*)+$/i.test(text)) return null;
+  const sizes = { ms: 0.001, s: 1, m: 60, min: 60, h: 3600, d: 86_400 };
+  return [...text.matchAll(/([\d.]+)\s*([a-z]+)/gi)].reduce((sum, [, number, unit]) => sum + Number(number) * sizes[unit.toLowerCase()], 0);
 }
 
 function twoUnits(seconds, large, largeName, small, smallName) {
@@ -69,6 +78,14 @@ export function time(text, { milliseconds = false } = {}) {
   const date = new Date(text);
   const clock = date.toLocaleTimeString("sv") + (milliseconds ? `.${String(date.getMilliseconds()).padStart(3, "0")}` : "");
   return date.toDateString() === new Date().toDateString() ? clock : `${date.toLocaleDateString("sv")} ${clock}`;
+}
+
+/// This browser's zone, which times of day are in: `UTC+1`.
+export function zone() {
+  const minutes = -new Date().getTimezoneOffset();
+  const size = Math.abs(minutes);
+  if (size === 0) return "UTC";
+  return `UTC${minutes < 0 ? "−" : "+"}${Math.floor(size / 60)}${size % 60 ? `:${String(size % 60).padStart(2, "0")}` : ""}`;
 }
 
 /// A word of the API as people write it: `no_capacity` is `no capacity`.

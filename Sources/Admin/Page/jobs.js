@@ -54,7 +54,7 @@ export function showJobs(root) {
     const goOn = verb("resume", "The bulk replay goes on.");
     const resume = button("Resume", (event) => (job.headers?.length > 0 ? askForCredentials(job, load) : goOn(event)), "small change");
     const cancel = button("Cancel", async () => {
-      await confirm({ title: "Cancel this bulk replay?", text: "What was sent stays sent; the rest is left out.", label: "Cancel the replay", run: () => remove(`/replays/${job.id}`) });
+      await confirm({ title: "Cancel this bulk replay?", text: "What was sent stays sent; the rest is left out.", label: "Cancel the replay", cancel: "Let it go on", run: () => remove(`/replays/${job.id}`) });
       load();
     }, "small change danger quiet");
     td.append(pause, resume, cancel);
@@ -72,12 +72,16 @@ function askForCredentials(job, done) {
   const inputs = job.headers.map((name) => ({ name, input: h("input", { type: "password", autocomplete: "off" }) }));
   openDialog({
     title: "Resume this bulk replay",
-    body: inputs.map(({ name, input }) => field(name, input, "left empty: as it was supplied before, unless the gateway was started anew since")),
+    body: [
+      inputs.map(({ name, input }) => field(name, input)),
+      h("p", { class: "muted" }, "All of them, or none: then they are as they were supplied before, unless the gateway was started anew since."),
+    ],
     actions: [{
       label: "Resume",
       kind: "primary",
       run: async () => {
         const given = inputs.filter(({ input }) => input.value).map(({ name, input }) => [name, input.value]);
+        if (given.length > 0 && given.length < inputs.length) throw new Error("Fill in all of them, or none.");
         await post(`/replays/${job.id}/resume`, given.length > 0 ? { headers: Object.fromEntries(given) } : {});
         done();
       },
@@ -93,6 +97,8 @@ function stateCell(td) {
   td.append(badge.node);
   return (job) => {
     badge.update(job.state, null);
+    // Finished is good only where all that was sent completed.
+    if (job.state === "finished" && job.completed < job.queued) setAttribute(badge.node, "data-state", "failed");
     setAttribute(td, "title", job.detail);
   };
 }

@@ -82,4 +82,4 @@ export function onTick(action) {
 }
 
 /// Whether this session may change anything.
-export const mayChange = () => (session.value?.role ?? "full") === "full";
+export const mayChange = () => session.value?.role === "full";

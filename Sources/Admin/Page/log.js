@@ -5,7 +5,7 @@ import { absolute, current, go, href, onAddress, withRequest } from "./address.j
 import { openBulkReplay } from "./bulk.js";
 import { h, onPlainClick, setAttribute, setText } from "./dom.js";
 import { filterBar } from "./filters.js";
-import { bytes, count, duration, plural, time } from "./format.js";
+import { bytes, count, duration, plural, time, zone } from "./format.js";
 import { mayChange, queue } from "./live.js";
 import { button, panel, stateBadge } from "./parts.js";
 import { openPurge } from "./purge.js";
@@ -23,7 +23,7 @@ export function showLog(root) {
       if (!event.target.closest("a, button") && getSelection().isCollapsed) go(withRequest(request.id));
     },
     columns: [
-      { label: "Time", cell: timeCell, className: "when" },
+      { label: `Time, ${zone()}`, cell: timeCell, className: "when" },
       { label: "State", cell: stateCell },
       { label: "Request", cell: requestCell, className: "main" },
       { label: "Status", numeric: true, text: (request) => request.status ?? "–" },
@@ -39,9 +39,12 @@ export function showLog(root) {
   const older = h("a", { class: "button", rel: "next", onclick: onPlainClick(() => go({ ...current(), before: loader.next, request: null })) }, "Older");
   const newest = h("a", { class: "button", onclick: onPlainClick(() => go({ ...current(), before: null, request: null })) }, "Newest");
   const bulk = button("Replay all that match…", () => openBulkReplay(current().filters), "change");
-  const purge = button("Purge…", () => openPurge(current().filters), "change danger quiet");
+  const reload = () => loader.load(current(), { quietly: true });
+  const purge = button("Purge…", () => openPurge(current().filters, reload), "change danger quiet");
+  const news = button("Show what is new", reload, "");
+  news.hidden = true;
   const bar = filterBar();
-  root.append(panel("Requests", { id: "log", beside: h("span", { class: "buttons" }, bulk, purge) },
+  root.append(panel("Requests", { id: "log", beside: h("span", { class: "buttons" }, news, bulk, purge) },
     bar.node, rows.node, h("nav", { class: "pages", "aria-label": "Pages of the log" }, newest, older, note)));
 
   const loader = new LogLoader({
@@ -52,6 +55,7 @@ export function showLog(root) {
       rows.node.classList.remove("loading");
       rows.say(next ? `Nothing among the ${count(scanned)} newest rows looked at here; go on with Older.` : "No request matches.");
       rows.update(requests);
+      news.hidden = true;
       const place = current();
       older.hidden = !next;
       if (next) setAttribute(older, "href", href({ ...place, before: next, request: null }));
@@ -75,13 +79,22 @@ export function showLog(root) {
     if (place.request) rows.rowOf(place.request)?.classList.add("chosen");
     if (place.view !== "requests") return;
     bulk.hidden = purge.hidden = !mayChange();
+    bulk.disabled = purge.disabled = Object.keys(place.filters).length === 0;
+    for (const each of [bulk, purge]) each.title = each.disabled ? "Choose which requests first: by state, route, time, …" : "";
     const wanted = href({ ...place, request: null });
     if (wanted !== shown) loader.load(place);
     shown = wanted;
   });
+  // Rows do not move under a pointer, nor away from who reads them: who is at them, has one open, or has gone down, is told instead.
+  let isPointed = false;
+  rows.node.addEventListener("pointermove", () => { isPointed = true; });
+  rows.node.addEventListener("pointerleave", () => { isPointed = false; });
+  const isRead = (place) => isPointed || Boolean(place.request) || rows.node.contains(document.activeElement) || rows.node.getBoundingClientRect().top < 0;
   queue.watch((now) => {
     const place = current();
-    if (place.view === "requests" && !place.before && !document.hidden) loader.follow(place, now.recorded);
+    if (place.view !== "requests" || place.before || document.hidden || !loader.isBehind(now.recorded)) return;
+    if (isRead(place)) news.hidden = false;
+    else loader.follow(place, now.recorded);
   });
   return rows;
 }
@@ -104,9 +117,13 @@ class LogLoader {
     this.#view = view;
   }
 
+  /// Whether the log has something that was not there when it was loaded.
+  isBehind(recorded) {
+    return !this.#control && recorded !== this.#recorded;
+  }
+
   follow(place, recorded) {
-    if (this.#control || performance.now() < this.#restUntil) return;
-    if (recorded !== undefined && recorded === this.#recorded) return;
+    if (performance.now() < this.#restUntil) return;
     this.load(place, { quietly: true, recorded });
   }
 
@@ -115,13 +132,15 @@ class LogLoader {
     const control = (this.#control = new AbortController());
     this.#view.loading(!quietly);
     const began = performance.now();
+    // What was told before it is asked for is in what comes.
+    recorded ??= queue.value?.recorded;
     try {
       const query = new URLSearchParams({ ...absolute(place.filters), limit: pageSize });
       if (place.before) query.set("before", place.before);
       const page = await get(`/requests?${query}`, { signal: control.signal });
       if (control.signal.aborted) return;
       this.next = page.next;
-      this.#recorded = recorded ?? this.#recorded;
+      this.#recorded = recorded;
       this.#view.loaded(page);
     } catch (problem) {
       if (control.signal.aborted) return;

@@ -11,6 +11,7 @@ import { shortcut, showShortcuts } from "./keys.js";
 import { connection, session, take } from "./live.js";
 import { showLog } from "./log.js";
 import { logOut, openLogin } from "./login.js";
+import { notify } from "./notices.js";
 import { showOverview } from "./overview.js";
 import { showRoutes } from "./routes.js";
 import { askToPauseOrResume, showBanners } from "./status.js";
@@ -105,7 +106,11 @@ function click(selector) {
 onSignInNeeded(() => openLogin(begin));
 
 async function begin() {
-  session.value = await get("/session").catch(() => ({ role: "full", login_required: false }));
+  session.value = await get("/session").catch((problem) => {
+    // What may be done is not known: nothing is offered.
+    notify(`Who you are cannot be told: ${problem.message}. Load the page again to change something.`, "failed");
+    return { role: "read", login_required: false };
+  });
   document.querySelector("h1").title = session.value.version ?? "";
   document.body.classList.toggle("read-only", session.value.role !== "full");
   part("logout").hidden = !session.value.login_required || session.value.role === "none";

@@ -22,7 +22,7 @@ export function showOverview(root) {
   root.append(tiles, charts.node, h("div", { class: "columns" }, waitingPanel(), podsPanel()));
 
   function showQueue(now) {
-    waiting.update(count(now.depth), now.bytes ? bytes(now.bytes) : "", false);
+    waiting.update(count(now.depth), now.bytes ? `bodies, with pods too: ${bytes(now.bytes)}` : "", false);
     oldest.update(now.depth > 0 ? age(now.oldest_age + since(now)) : "–");
     running.update(count(now.dispatched), now.draining ? "draining: the gateway is ending" : "", now.draining);
     const waits = now.waits;

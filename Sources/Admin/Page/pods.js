@@ -4,6 +4,7 @@ import { post, segment } from "./api.js";
 import { h, setAttribute, setText } from "./dom.js";
 import { age, amount, count, plural, words } from "./format.js";
 import { mayChange, onTick, pods, since, takePod } from "./live.js";
+import { confirm } from "./dialog.js";
 import { act } from "./notices.js";
 import { button, panel } from "./parts.js";
 import { table } from "./table.js";
@@ -108,7 +109,7 @@ function countsCell(td) {
     const broken = { "server errors": counts.server_errors, "connections failed": counts.connect_failed, "timed out": counts.timeouts, reset: counts.resets };
     const total = Object.values(broken).reduce((sum, each) => sum + each, 0);
     setText(good, count(counts.answered));
-    setText(bad, total > 0 ? ` ${count(total)} bad` : "");
+    setText(bad, total > 0 ? ` ${count(total)} failed` : "");
     setAttribute(td, "title", [...Object.entries({ ...broken, "answered busy": counts.busy, "aborted by clients": counts.aborted, "polls failed": counts.polls_failed })]
       .map(([name, each]) => `${each} ${name}`).join(", "));
   };
@@ -117,10 +118,19 @@ function countsCell(td) {
 function actionsCell(td) {
   let pod;
   const change = (verb, done) => async (event) => {
-    const answer = await act(event.currentTarget, () => post(`/pods/${segment(pod.id)}/${verb}`), done(pod.name ?? pod.url));
+    const answer = await act(event?.currentTarget, () => post(`/pods/${segment(pod.id)}/${verb}`), done(pod.name ?? pod.url));
     if (answer?.id) takePod(answer);
   };
-  const drain = button("Drain", change("drain", (name) => `${name} gets nothing new; it finishes what it has.`), "small change");
+  const drainNow = change("drain", (name) => `${name} gets nothing new; it finishes what it has.`);
+  const drain = button("Drain", (event) => {
+    if (!pod.routable || pods.value.pods.some((each) => each.routable && each.id !== pod.id)) return drainNow(event);
+    return confirm({
+      title: "Drain the last pod that is ready?",
+      text: "No other pod takes requests now: they are held until one does, and refused when their hold timeout passes.",
+      label: "Drain it",
+      run: () => drainNow(),
+    });
+  }, "small change");
   const undrain = button("Undrain", change("undrain", (name) => `${name} takes requests again.`), "small change");
   const reset = button("Reset", change("reset", (name) => `The breaker of ${name} is closed.`), "small change");
   td.append(drain, undrain, reset);

@@ -14,12 +14,17 @@ const neverRan = new Set(["expired", "abandoned", "rejected"]);
 /// `entry` is a request as the API shows it.
 export function openReplay(entry) {
   const { request } = entry;
-  const credentials = entry.withheld.map((name) => ({ name, input: h("input", { type: "password", autocomplete: "off", required: true }) }));
+  const credentials = [...new Set(entry.withheld)].map((name) => ({ name, input: h("input", { type: "password", autocomplete: "off", required: true }) }));
+  // Those of the query are named with the "?" that they stand behind, and go back into the path; the others are header fields.
+  const fields = credentials.filter(({ name }) => !name.startsWith("?"));
+  const parameters = credentials.filter(({ name }) => name.startsWith("?")).map((each) => ({ ...each, name: each.name.slice(1) }));
   const mayHaveRun = !neverRan.has(request.state) && !idempotent.has(request.method);
   const confirmed = h("input", { type: "checkbox", id: "replay-confirm", required: mayHaveRun });
   const confirmation = h("label", { class: "check", hidden: !mayHaveRun }, confirmed,
     `It may have run already, and ${request.method} is not safe to repeat: send it all the same`);
-  const edit = editPart(entry);
+  const edit = editPart(entry, () => {
+    for (const { name, input } of parameters) input.required = isLacking(edit.path(), name);
+  });
   openDialog({
     title: "Replay this request",
     wide: true,
@@ -34,8 +39,9 @@ export function openReplay(entry) {
   });
 
   async function run() {
-    const headers = { ...edit.headers(), ...Object.fromEntries(credentials.map(({ name, input }) => [name, input.value])) };
-    const order = { confirm: confirmed.checked, headers, ...edit.changes() };
+    const headers = { ...edit.headers(), ...Object.fromEntries(fields.map(({ name, input }) => [name, input.value])) };
+    const path = parameters.reduce((path, { name, input }) => withParameter(path, name, input.value), edit.path());
+    const order = { confirm: confirmed.checked, headers, ...edit.changes(), ...(path !== request.path && { path }) };
     try {
       const answer = await post(`/requests/${request.id}/replay`, order);
       notify(`Replayed as ${answer.id}.`);
@@ -51,11 +57,21 @@ export function openReplay(entry) {
   }
 }
 
+/// Where a parameter's value was not kept: behind its name, which is as it came.
+const lackingPlace = (name) => new RegExp(`([?&;]${name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}=)\\*\\*\\*(?=&|$)`, "g");
+const isLacking = (path, name) => lackingPlace(name).test(path);
+
+/// The path with the value of a parameter that was not kept.
+export function withParameter(path, name, value) {
+  return path.replace(lackingPlace(name), (_, begin) => begin + encodeURIComponent(value));
+}
+
 /// Method, path, header fields and body, folded away; only what was changed is sent.
-function editPart({ request, body }) {
+function editPart({ request, body }, onPath) {
   const method = h("select", {}, [...new Set([...methods, request.method])].map((name) => h("option", { value: name }, name)));
   method.value = request.method;
   const path = h("input", { type: "text", value: request.path, pattern: "/.*", spellcheck: "false", autocomplete: "off" });
+  path.addEventListener("input", onPath);
   const fields = h("textarea", { rows: 3, spellcheck: "false", placeholder: "Name: value" });
   const isWhole = body?.kind === "kept" && typeof body.text === "string" && !body.is_cut;
   const text = h("textarea", { rows: 8, spellcheck: "false" });
@@ -69,10 +85,10 @@ function editPart({ request, body }) {
     h("label", { class: "check" }, replaces, "Send this body instead of the one that was kept"));
   return {
     node,
+    path: () => path.value,
     changes() {
       const changes = {};
       if (method.value !== request.method) changes.method = method.value;
-      if (path.value !== request.path) changes.path = path.value;
       if (replaces.checked) changes.body = text.value;
       return changes;
     },

@@ -5,7 +5,7 @@ import { go, href } from "./address.js";
 import { confirm } from "./dialog.js";
 import { h, onPlainClick, setAttribute, setText } from "./dom.js";
 import { editor } from "./editor.js";
-import { age, count, duration, needs } from "./format.js";
+import { age, count, duration, needs, plural, seconds } from "./format.js";
 import { mayChange, onTick, queue, routes, since, takeRoute } from "./live.js";
 import { act } from "./notices.js";
 import { button, panel } from "./parts.js";
@@ -66,27 +66,46 @@ function waitingCell(td) {
 
 function holdCell(td) {
   return editor(td, {
-    name: (route) => `Hold timeout of ${route.id}, in seconds`,
-    value: (route) => route.hold_timeout,
+    name: (route) => `Hold timeout of ${route.id}`,
+    text: (route) => `${route.hold_timeout}s`,
     shown: (route) => duration(route.hold_timeout),
     source: (route) => route.sources.hold_timeout,
     given: (route) => `back to ${duration(route.configured_hold_timeout)}`,
-    unit: "s",
-    input: { min: 0, max: 86400, step: "any" },
-    save: (route, value) => change(route, { hold_timeout: value }),
+    parse: (text) => {
+      const value = seconds(text);
+      return value !== null && value <= 86_400 ? value : null;
+    },
+    written: duration,
+    accepted: "90, 90s, 2m, 1.5h; at most a day",
+    save: saveHold,
   });
 }
 
 function concurrencyCell(td) {
   return editor(td, {
     name: (route) => `How many requests of ${route.id} may be with pods at once`,
-    value: (route) => route.max_concurrency ?? null,
+    text: (route) => route.max_concurrency ?? "",
     shown: (route) => (route.max_concurrency === null || route.max_concurrency === undefined ? "unbounded" : count(route.max_concurrency)),
     source: (route) => route.sources.max_concurrency,
     given: () => "give back",
-    unit: "",
-    input: { min: 1, step: 1 },
+    parse: (text) => (/^[1-9]\d{0,6}$/.test(text) && Number(text) <= 1_000_000 ? Number(text) : null),
+    written: count,
+    accepted: "a whole number, 1 to 1,000,000",
     save: (route, value) => change(route, { max_concurrency: value }),
+  });
+}
+
+/// Asks where it is over at once for some that wait.
+async function saveHold(route, value) {
+  const next = value ?? route.configured_hold_timeout;
+  const now = liveOf(route);
+  if (!(now?.depth > 0) || now.oldest_age + since(queue.value) <= next) return change(route, { hold_timeout: value });
+  return confirm({
+    title: `Refuse those that have waited longer than ${duration(next)}?`,
+    text: `${plural(now.depth, "request waits", "requests wait")} on ${route.id}, the oldest for ${age(now.oldest_age + since(queue.value))}. `
+      + `With a hold timeout of ${duration(next)} those that have waited longer are refused with 503 at once.`,
+    label: "Set it",
+    run: () => change(route, { hold_timeout: value }),
   });
 }
 

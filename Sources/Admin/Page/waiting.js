@@ -16,7 +16,7 @@ export function waitingPanel() {
   const lines = table({
     caption: "Lines, and why the first request of each waits",
     key: (line) => [line.route, line.priority, needs(line.needs)].join("|"),
-    empty: "Nothing waits: every request was sent on at once.",
+    empty: "Nothing waits.",
     columns: [
       { label: "Route", cell: routeCell, className: "main" },
       { label: "Waiting", numeric: true, text: (line) => count(line.depth) },
@@ -31,7 +31,7 @@ export function waitingPanel() {
 
   const elapsed = () => (queue.value ? since(queue.value) : 0);
   const show = (now) => {
-    lines.say("Nothing waits: every request was sent on at once.");
+    lines.say("Nothing waits.");
     lacking.update(now.lacking, now);
     routes.update(now.routes.filter((route) => route.depth > 0), now);
     lines.update(now.lines);
@@ -63,16 +63,17 @@ function whyCell(td) {
 
 function deadlineCell(td) {
   return (line) => {
-    const left = line.deadline_in - since(queue.value);
-    setText(td, left > 86_400 * 365 ? "–" : age(Math.max(left, 0)));
+    // What a bulk replay made is not refused for having waited.
+    const left = line.deadline_in === undefined ? Infinity : line.deadline_in - since(queue.value);
+    setText(td, left === Infinity ? "–" : age(Math.max(left, 0)));
     td.classList.toggle("alarm", left < 5);
   };
 }
 
 function actionsCell(td) {
   let line;
-  const open = h("a", { class: "button small", onclick: onPlainClick(() => go(withRequest(line.first))) }, "Show");
-  const cancel = h("button", { type: "button", class: "small change", onclick: () => cancelRequest(line.first) }, "Cancel");
+  const open = h("a", { class: "button small", onclick: onPlainClick(() => go(withRequest(line.first))) }, "Show first");
+  const cancel = h("button", { type: "button", class: "small change", onclick: () => cancelRequest(line.first) }, "Cancel first");
   td.append(open, cancel);
   return (next) => {
     line = next;
@@ -90,6 +91,7 @@ export function cancelRequest(id) {
     title: "Cancel this request?",
     text: `Its client gets 503 operator_cancelled at once. Request ${id}.`,
     label: "Cancel the request",
+    cancel: "Let it wait",
     run: async () => {
       await remove(`/requests/${id}`);
       notify(`Request ${id} was cancelled.`);
