@@ -78,6 +78,8 @@ def the_calls(admin: "Admin") -> list[tuple[str, tuple]]:
     looks += ["/requests", "/requests?limit=500", f"/requests?before={middle}", f"/requests?since={since}"]
     looks += ["/requests?state=failed", "/requests?state=failed,expired,cancelled,interrupted", "/requests?state=queued,dispatched"]
     looks += ["/requests?reason=no_pods", f"/requests?route={route}", "/requests?status=5xx", "/requests?pod=http://10.1.0.3:8000"]
+    looks += [f"/requests?until={since}", f"/requests?replay_of={failed}", "/requests?replay_job=1", "/requests?state=completed&text=nowhere"]
+    looks += ["/replays", f"/replays/{job(admin)}"]
     looks += ["/requests?text=item%3D123", "/requests?text=nowhere", f"/requests?text=nowhere&before={middle}", f"/requests/{failed}"]
     calls = [(f"GET {look}", ("GET", look, None, 200)) for look in looks]
     calls += [(f"GET {path}", ("GET", path, None, 200)) for path in ("/admin", "/metrics", "/health", "/ready")]
@@ -90,8 +92,21 @@ def the_calls(admin: "Admin") -> list[tuple[str, tuple]]:
         ("POST /pods/{id}/reset", ("POST", f"/pods/{pod}/reset", None, 200)),
         ("POST /requests/{id}/replay", ("POST", f"/requests/{failed}/replay", {"confirm": True}, 202)),
         ("DELETE /requests/{id}", ("DELETE", f"/requests/{newest}", None, 409)),
+        # Of a filter that has an index. Without one a dry run counts for seconds: that is what it is there for.
+        ("POST /replays, dry run", ("POST", "/replays", {"filter": {"state": ["failed"]}, "dry_run": True}, 200)),
+        ("POST /purge, dry run", ("POST", "/purge", {"filter": {"state": ["failed"]}, "dry_run": True}, 200)),
     ]
     return calls
+
+
+def job(admin: "Admin") -> str:
+    """A bulk replay that is there to be asked for; it stands still."""
+    status, answer = admin.ask("POST", "/replays", {"filter": {"state": ["failed"]}, "rate": 0.01, "max": 1})
+    if status != 202:
+        raise HarnessError(f"POST /replays answered {status}: {answer[:300]!r}")
+    made = json.loads(answer)["id"]
+    admin.call("POST", f"/replays/{made}/pause", None, 200)
+    return made
 
 
 def measure(admin: "Admin", *call) -> float:
