@@ -1,3 +1,4 @@
+import Foundation
 import HTTPTypes
 import Hummingbird
 import Logging
@@ -63,12 +64,22 @@ struct SessionCalls: Sendable {
         }
         let bytes = try await JSON.collect(request.body, upTo: Self.longestBody)
         if isForm {
-            guard let form = try? URLEncodedFormDecoder().decode(LoginOrder.self, from: String(buffer: bytes)) else {
+            guard let token = Self.token(ofForm: String(buffer: bytes)) else {
                 throw AdminProblem.badRequest("the form has no field `token`")
             }
-            return (form.token, true)
+            return (token, true)
         }
         return (try JSON.read(LoginOrder.self, from: bytes).token, false)
+    }
+
+    /// The first field `token` (WHATWG URL §5.1). What else a form has is left alone, as in JSON.
+    private static func token(ofForm text: String) -> String? {
+        for field in text.split(separator: "&") {
+            let parts = field.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2, parts[0] == "token" else { continue }
+            return parts[1].replacing("+", with: " ").removingPercentEncoding
+        }
+        return nil
     }
 }
 

@@ -28,7 +28,7 @@ NEVER_ENDING = ["/admin/api/events"]
 #: Not checked: a cancelled request stays in the log; wrong tokens would lock the address out.
 NOT_MEANT = ["use_after_free", "ignored_auth"]
 TOKEN = "schemathesis-0123456789abcdef"
-#: Not called: with a token set, what it makes up is one wrong token after the other; and forms with nameless fields are refused.
+#: Not called with a token: what it makes up is one wrong token after the other.
 LOGIN = "/admin/login"
 #: Calls that tell a wrong token from none, each asked once: five would lock the address out.
 WITH_A_WRONG_TOKEN = [("GET", "/admin/api/session"), ("POST", "/admin/logout"), ("GET", "/admin/api/queue")]
@@ -128,7 +128,7 @@ def schemathesis(admin: Admin, subjects: dict[str, list[str]], folder: Path, opt
     """Runs it. Returns its exit code and what it printed."""
     command = [options.python, "-m", "schemathesis.cli", "run", f"http://127.0.0.1:{admin.port}/admin/api/openapi.json"]
     command += ["--checks", "all", "--exclude-checks", ",".join(NOT_MEANT), "--phases", "examples,coverage,fuzzing"]
-    command += [argument for path in NEVER_ENDING + [LOGIN] for argument in ("--exclude-path", path)]
+    command += [argument for path in NEVER_ENDING + [LOGIN] * bool(admin.fields) for argument in ("--exclude-path", path)]
     command += ["--max-examples", str(options.examples), "--seed", str(options.seed), "--request-timeout", "10", "--no-color"]
     command += ["--continue-on-failure", "--suppress-health-check", "all", "--generation-deterministic"]
     command += [argument for field in admin.fields.items() for argument in ("--header", ": ".join(field))]
