@@ -36,16 +36,19 @@ package protocol AnswerSource: AnyObject {
     func gatewayEnds()
 }
 
-/// For `Server-Timing`.
+/// Whose answer it is and what it took, for `Server-Timing` and the access log.
 package struct AnswerTiming: Sendable {
     package var requestID: RequestID
+    /// Which pod answers; nil where none does.
+    package var podID: String?
     /// From the commit of the whole request to its dispatch.
     package var hold: TimeAmount
     /// From the dispatch to the pod's head.
     package var upstream: TimeAmount
 
-    package init(requestID: RequestID, hold: TimeAmount, upstream: TimeAmount) {
+    package init(requestID: RequestID, podID: String? = nil, hold: TimeAmount, upstream: TimeAmount) {
         self.requestID = requestID
+        self.podID = podID
         self.hold = hold
         self.upstream = upstream
     }

@@ -28,6 +28,7 @@ extension Exchange: PodAnswerReceiver {
             framing: framing,
             timing: AnswerTiming(
                 requestID: request.id,
+                podID: pod?.id,
                 hold: hold(until: now),
                 upstream: now - (dispatchedAt ?? now)
             )

@@ -14,7 +14,13 @@ struct AccessLog {
         /// Of the gateway's own answers.
         var reason: String?
         var requestID: RequestID?
+        /// Whose answer it is.
+        var podID: String?
         var bodyBytes: Int
+        /// From the commit to the dispatch, or to the end without one.
+        var hold: TimeAmount?
+        /// From the dispatch to the pod's head.
+        var upstream: TimeAmount?
         /// From the head to the end of the answer.
         var duration: TimeAmount
         var clientAddress: String
@@ -60,9 +66,9 @@ struct AccessLog {
     private func write(_ entry: Entry) {
         var metadata: Logger.Metadata = [
             "client": "\(Self.escaped(entry.clientAddress.utf8))",
-            "bytes": "\(entry.bodyBytes)",
-            "duration_ms": "\(Self.milliseconds(entry.duration))",
-            "whole": "\(entry.isWhole)",
+            "bytes": .stringConvertible(entry.bodyBytes),
+            "duration_ms": .stringConvertible(Self.milliseconds(entry.duration)),
+            "whole": .stringConvertible(entry.isWhole),
         ]
         if let head = entry.head {
             metadata["method"] = "\(head.method.rawValue)"
@@ -70,17 +76,17 @@ struct AccessLog {
             metadata["version"] = head.version == .http11 ? "1.1" : "1.0"
         }
         if let routeID = entry.routeID { metadata["route"] = "\(routeID)" }
-        if let status = entry.status { metadata["status"] = "\(status)" }
+        if let status = entry.status { metadata["status"] = .stringConvertible(status) }
         if let reason = entry.reason { metadata["reason"] = "\(reason)" }
         if let requestID = entry.requestID { metadata["request.id"] = "\(requestID)" }
+        if let podID = entry.podID { metadata["pod"] = "\(podID)" }
+        if let hold = entry.hold { metadata["hold_ms"] = .stringConvertible(Self.milliseconds(hold)) }
+        if let upstream = entry.upstream { metadata["upstream_ms"] = .stringConvertible(Self.milliseconds(upstream)) }
         logger.info("request answered", metadata: metadata)
     }
 
-    private static func milliseconds(_ time: TimeAmount) -> String {
-        var buffer = ByteBuffer()
-        buffer.writeMilliseconds(time)
-        return String(buffer: buffer)
-    }
+    /// With three decimals, as in `Server-Timing`.
+    private static func milliseconds(_ time: TimeAmount) -> Double { Double(time.nanoseconds / 1_000) / 1_000 }
 
     /// Bytes from a client as text that cannot break or fake a line: what is not printable ASCII, and `"` and `\`, as `\xNN`.
     static func escaped(_ bytes: some Sequence<UInt8>) -> String {

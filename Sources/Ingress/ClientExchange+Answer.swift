@@ -15,6 +15,9 @@ extension ClientExchange: AnswerSink {
 
     func begin(_ head: ResponseHead, framing: BodyFraming, timing: AnswerTiming) {
         requestID = timing.requestID
+        podID = timing.podID
+        upstream = timing.upstream
+        hold = timing.hold
         begin(head, framing, timing)
     }
 
@@ -91,6 +94,7 @@ extension ClientExchange: AnswerSink {
     func refuse(_ refusal: Refusal) {
         guard answer == .awaited, let connection else { return }
         requestID = refusal.requestID
+        hold = refusal.hold
         // Nothing names the file of a request that never had a row.
         if refusal.isAtTheDoor || refusal.requestID == nil, let spooled { shared.spool.remove(spooled) }
         guard let kept = refusal.podAnswer else {

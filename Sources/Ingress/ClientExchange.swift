@@ -64,6 +64,10 @@ final class ClientExchange {
     var status: Int?
     var reason: String?
     var requestID: RequestID?
+    var podID: String?
+    var hold: TimeAmount?
+    /// From the dispatch to the pod's head.
+    var upstream: TimeAmount?
     /// Known once the request is handed over; before, ``clientAddress(at:)`` finds it.
     var clientAddress: String?
     var bodyBytes = 0
@@ -165,7 +169,10 @@ final class ClientExchange {
                 status: status,
                 reason: reason,
                 requestID: requestID,
+                podID: podID,
                 bodyBytes: bodyBytes,
+                hold: hold,
+                upstream: upstream,
                 duration: now - receivedAt,
                 clientAddress: clientAddress(at: connection),
                 isWhole: isWhole

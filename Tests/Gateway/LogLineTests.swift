@@ -48,6 +48,21 @@ struct LogLineTests {
         )
     }
 
+    @Test("What is logged as a number or a truth value is one in JSON")
+    func numbers() {
+        let written = Written()
+        let output = output(.json, written)
+        output.logger("a").info(
+            "b",
+            metadata: [
+                "int": .stringConvertible(3), "ms": .stringConvertible(1.5), "whole": .stringConvertible(true),
+                "none": .stringConvertible(Double.nan),
+            ]
+        )
+        output.flush()
+        #expect(written.text.hasSuffix(#""int":3,"ms":1.5,"none":"nan","whole":true}"# + "\n"))
+    }
+
     @Test("Nothing that a client sends ends a line or reaches a terminal", arguments: LogFormat.allCases)
     func hostile(_ format: LogFormat) {
         let written = Written()

@@ -132,7 +132,7 @@ struct AccessLogTests {
         let line = try #require(try await lines(.all, ["/a\"b\\?q=%0a"]).first)
         for part in [
             "status=200", "method=GET", "target=/a\\x22b\\x5c?q=%0a", "client=127.0.0.1", "bytes=2", "route=default",
-            "request.id=\(FakeCall.id)", "whole=true",
+            "request.id=\(FakeCall.id)", "whole=true", "pod=pod-1", "hold_ms=1.5", "upstream_ms=12.0",
         ] {
             #expect(line.contains(part), "\(part) in \(line)")
         }

@@ -32,7 +32,8 @@ enum LogLine {
         return line + "\n"
     }
 
-    /// `{"time":…,"level":…,"logger":…,"message":…,"pod":…}`: metadata beside the four; one of their names gets a `_` in front.
+    /// `{"time":…,"level":…,"logger":…,"message":…,"pod":…}`: metadata beside the four; one of their names gets a `_` in front. What was
+    /// logged as a number or a truth value is one.
     static func json(
         time: LogTime,
         level: Logger.Level,
@@ -68,6 +69,9 @@ enum LogLine {
     private static func json(_ value: Logger.MetadataValue, into line: inout String) {
         switch value {
         case .string(let text): string(text, into: &line)
+        case .stringConvertible(let number as Int): line += "\(number)"
+        case .stringConvertible(let number as Double) where number.isFinite: line += "\(number)"
+        case .stringConvertible(let isSo as Bool): line += isSo ? "true" : "false"
         case .stringConvertible(let text): string(text.description, into: &line)
         case .array(let items):
             line += "["
