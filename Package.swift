@@ -135,6 +135,16 @@ let package = Package(
         ),
         .executableTarget(name: "neutrino-gateway", dependencies: ["Gateway"], swiftSettings: settings),
         .executableTarget(name: "neutrino-pod", dependencies: ["TaskPod"], swiftSettings: settings),
+        // Sees what is `package` only, so it is here and not with the load generator in Tests/Benchmarks.
+        .executableTarget(
+            name: "neutrino-measure",
+            dependencies: [
+                "Core", "HTTP", "Ingress", "Queue", "Dispatcher", nioCore, nioPosix, nioEmbedded, logging,
+                argumentParser,
+            ],
+            path: "Tests/Measurements",
+            swiftSettings: settings
+        ),
 
         // What the codecs' tests and `make fuzz` share; no part of the product.
         .target(
