@@ -6,7 +6,8 @@ package struct DispatchConfiguration: Sendable {
     package var placement = Placement.leastUtilized
     /// How long the first of a line waits before a pod is reserved for it.
     package var reserveAfter = TimeAmount.seconds(5)
-    /// Requests that may wait at once; one more is refused with `queue_full`.
+    /// Clients' requests that may wait at once; one more is refused with `queue_full`. Replays wait beside them, as long as not half as many wait
+    /// in all.
     package var maxQueueDepth = 10_000
     /// Attempts that may have begun at a pod, for one request, the first included.
     package var maxAttempts = 3

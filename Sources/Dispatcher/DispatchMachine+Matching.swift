@@ -149,14 +149,14 @@ extension DispatchMachine {
 
     /// Gives a pod to those who wait, while it has room; then polls it where that could show more.
     private mutating func offer(_ slot: Int, now: NIODeadline) {
-        guard lines.count > 0, !isPaused else { return }
+        guard lines.count > 0, !isHalted else { return }
         while let line = chooseLine(for: slot) { dispatchHead(of: line, to: slot, now: now) }
         if pods[slot].ledger.mayHaveMore, isWanted(slot) { askPoll(slot, isUrgent: true, now: now) }
     }
 
     /// Finds pods for a line, while there are any.
     mutating func offerPods(toLine line: Int, now: NIODeadline) {
-        while lines[line].count > 0, !isPaused, !routes[lines[line].routeKey].isFull {
+        while lines[line].count > 0, !isHalted, !routes[lines[line].routeKey].isFull {
             let candidate = lines[line]
             let routeKey = Int32(truncatingIfNeeded: candidate.routeKey)
             let pod = choosePod(

@@ -136,7 +136,7 @@ extension DispatchMachine {
 
     /// Whether someone waits whom a pod could hold, as far as is known.
     func isWanted(_ slot: Int) -> Bool {
-        guard !pods[slot].isGone, !pods[slot].isDraining, !isPaused else { return false }
+        guard !pods[slot].isGone, !pods[slot].isDraining, !isHalted else { return false }
         if pods[slot].ledger.receivedAt == nil { return lines.count > 0 }
         let largest = pods.glance(slot).largest
         return lines.active.contains {
@@ -147,7 +147,7 @@ extension DispatchMachine {
 
     /// Someone begins to wait: the pods that could hold it are polled faster, and at once where that could show room.
     mutating func wantPods(for needs: ResourceVector, now: NIODeadline) {
-        guard !isPaused else { return }
+        guard !isHalted else { return }
         for slot in pods.glances.indices where pods.isInUse(slot) {
             guard needs.fits(in: pods.glance(slot).largest) || pods[slot].ledger.receivedAt == nil else { continue }
             guard !pods[slot].isGone, !pods[slot].isDraining else { continue }

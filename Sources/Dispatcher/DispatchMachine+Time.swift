@@ -46,8 +46,9 @@ extension DispatchMachine {
             }
             let entry = requests[slot]
             if known == nil || known!.line != entry.line {
-                let why = whyWaiting(Int(entry.line))
-                known = (entry.line, why, explain(why, Int(entry.line)))
+                let survey = survey(entry.needs)
+                let why = whyWaiting(Int(entry.line), survey)
+                known = (entry.line, why, explain(why, Int(entry.line), survey))
             }
             if entry.isPatient, known!.why.endReason != .exceedsEveryPod {
                 let hold = max(routes[Int(entry.routeKey)].hold, Self.patience)

@@ -55,6 +55,8 @@ package struct DispatchMachine {
     /// Live requests that are repetitions of attempts that died.
     var retrying = 0
     package internal(set) var isPaused = false
+    /// The gateway ends: nothing new is sent to pods, whatever operators say.
+    private(set) var isStopped = false
     package internal(set) var isDraining = false
     /// Nothing may go back to its line.
     var refusesWaiting = false
@@ -98,6 +100,12 @@ package struct DispatchMachine {
     /// Requests that wait.
     package var waitingCount: Int { lines.count }
 
+    /// Whether nothing is sent to pods now.
+    var isHalted: Bool { isPaused || isStopped }
+
+    /// From now on nothing is sent to pods, whatever operators say; what they have goes on.
+    package mutating func stop() { isStopped = true }
+
     // MARK: Requests
 
     /// A request came, whole.
@@ -127,7 +135,7 @@ package struct DispatchMachine {
 
         // Those of its own line go first; if they do not fit, neither does it.
         let line = lines.line(routeKey: route.key, priority: priority, needs: needs)
-        if line == nil, !isPaused, !routes[route.key].isFull,
+        if line == nil, !isHalted, !routes[route.key].isFull,
             let pod = choosePod(needs: needs, routeKey: entry.routeKey, kept: entry.kept, line: -1)
         {
             sequence += 1
@@ -187,18 +195,23 @@ package struct DispatchMachine {
     /// Why one more of a route may not wait; nil where it may.
     ///
     /// A queue that others have filled stays open to a route that has less than a 64th of it waiting, up to an eighth above its bound: one
-    /// route that overflows does not close the door to the rest.
+    /// route that overflows does not close the door to the rest. Replays take no live request's place, and none where half of all places is
+    /// taken.
     private func overflow(routeKey: Int, priority: RequestPriority) -> String? {
-        let bound = routes[routeKey].route.maxQueueDepth.value
         let limit = configuration.maxQueueDepth
-        guard bound != nil || lines.count >= limit else { return nil }
-        let waiting = lines.count(ofRoute: routeKey)
+        guard priority == .live else {
+            return lines.count < max(limit / 2, 1) ? nil : "\(lines.count) requests are waiting already"
+        }
+        let bound = routes[routeKey].route.maxQueueDepth.value
+        let live = lines.count - lines.replayCount
+        guard bound != nil || live >= limit else { return nil }
+        let waiting = lines.count(ofRoute: routeKey, priority: .live)
         if let bound, waiting >= bound {
             return "\(waiting) requests of this route are waiting already; its max_queue_depth is \(bound)"
         }
-        if lines.count < limit { return nil }
-        let isSmall = priority == .live && waiting < limit / 64 && lines.count < limit + limit / 8
-        return isSmall ? nil : "\(lines.count) requests are waiting already"
+        if live < limit { return nil }
+        let isSmall = waiting < limit / 64 && live < limit + limit / 8
+        return isSmall ? nil : "\(live) requests are waiting already"
     }
 
     /// Puts a request in its line.

@@ -40,7 +40,10 @@ package struct QueueSnapshot: Sendable {
         package var deadlineIn: TimeAmount?
     }
 
-    package var total = Depth()
+    /// Clients' requests.
+    package var live = Depth()
+    /// Replays, which wait behind them for as long as it takes.
+    package var replays = Depth()
     /// All that there were since the start, in the order of their keys.
     package var routes: [Route] = []
     /// By what the first of each line lacks: `gpus`, `workers`, … (``WaitReason/name``).
@@ -101,15 +104,20 @@ package struct PodCounts: Sendable, Equatable {
 }
 
 extension DispatchMachine {
-    /// How many wait, and since when.
+    /// How many clients' requests wait, and since when.
     package func depth(now: NIODeadline) -> QueueSnapshot.Depth {
         var oldest = now
-        for index in lines.active { oldest = min(oldest, lines[Int(index)].headArrivedAt) }
-        return QueueSnapshot.Depth(count: waitingCount, oldestAge: now - oldest)
+        for index in lines.active where lines[Int(index)].priority == .live {
+            oldest = min(oldest, lines[Int(index)].headArrivedAt)
+        }
+        return QueueSnapshot.Depth(count: lines.count - lines.replayCount, oldestAge: now - oldest)
     }
 
     /// Who waits, and why.
-    package func queueSnapshot(now: NIODeadline) -> QueueSnapshot {
+    /// - Parameter explains: Also in words.
+    package func queueSnapshot(now: NIODeadline, explains: Bool = true) -> QueueSnapshot {
+        // Many lines need the same: pods are looked at once for each needs.
+        var surveys: [ResourceVector: PodSurvey] = [:]
         var snapshot = QueueSnapshot()
         snapshot.isPaused = isPaused
         snapshot.isDraining = isDraining
@@ -117,9 +125,11 @@ extension DispatchMachine {
         var depths: [Int: QueueSnapshot.Depth] = [:]
         for index in lines.active.map({ Int($0) }).sorted(by: { lines[$0].precedes(lines[$1]) }) {
             let line = lines[index]
-            let why = whyWaiting(index)
+            let survey = surveys[line.needs] ?? self.survey(line.needs)
+            surveys[line.needs] = survey
+            let why = whyWaiting(index, survey)
             let depth = QueueSnapshot.Depth(count: line.count, oldestAge: now - line.headArrivedAt)
-            snapshot.total.add(depth)
+            if line.priority == .live { snapshot.live.add(depth) } else { snapshot.replays.add(depth) }
             depths[line.routeKey, default: .init()].add(depth)
             snapshot.lacking[why.name, default: .init()].add(depth)
             snapshot.lines.append(
@@ -130,7 +140,7 @@ extension DispatchMachine {
                     depth: depth,
                     first: requests.ticket(Int(line.head)),
                     why: why,
-                    explanation: explain(why, index),
+                    explanation: explains ? explain(why, index, survey) : "",
                     reservedPodID: line.reservedPod < 0 ? nil : pods[Int(line.reservedPod)].pod.id,
                     deadlineIn: requests[Int(line.head)].isPatient
                         ? nil : (deadlines.deadline(of: Int(line.head)) ?? now) - now

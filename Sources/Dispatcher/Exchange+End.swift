@@ -125,6 +125,7 @@ extension Exchange: AnswerSource {
             Outcome(
                 id: request.id,
                 route: request.route,
+                priority: request.priority,
                 state: next,
                 reason: reason,
                 detail: detail,

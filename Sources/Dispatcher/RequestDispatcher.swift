@@ -288,19 +288,26 @@ extension RequestDispatcher {
 
     /// Takes a request out of its line; its client gets 503.
     /// - Returns: Whether it waited.
-    package func cancel(_ id: RequestID) -> Bool {
+    package func cancel(_ id: RequestID) -> Bool { cancel([id]) > 0 }
+
+    /// Takes requests out of their lines, with one look at all that there are.
+    /// - Returns: How many of them waited.
+    @discardableResult
+    package func cancel(_ ids: Set<RequestID>) -> Int {
+        guard !ids.isEmpty else { return 0 }
         handleMail()
-        for case .some(let exchange) in exchanges where exchange.request.id == id {
-            guard let ticket = exchange.ticket, machine.isWaiting(ticket) == true else { return false }
+        var cancelled = 0
+        for case .some(let exchange) in exchanges where ids.contains(exchange.request.id) {
+            guard let ticket = exchange.ticket, machine.isWaiting(ticket) == true else { continue }
+            cancelled += 1
             forget(exchange)
             machine.cancel(ticket, now: .now())
-            settle()
             exchange.eventLoop.execute {
                 exchange.refuse(Refusal(reason: .operatorCancelled, detail: "an operator cancelled the request"))
             }
-            return true
         }
-        return false
+        settle()
+        return cancelled
     }
 
     package func queueSnapshot() -> QueueSnapshot {
@@ -314,10 +321,10 @@ extension RequestDispatcher {
     /// How many wait, and since when.
     package var depth: QueueSnapshot.Depth { machine.depth(now: .now()) }
 
-    /// Both at once.
+    /// Both at once, without the reasons in words.
     package func snapshots() -> (queue: QueueSnapshot, pods: [PodSnapshot]) {
         let now = NIODeadline.now()
-        return (machine.queueSnapshot(now: now), machine.podSnapshots(now: now))
+        return (machine.queueSnapshot(now: now, explains: false), machine.podSnapshots(now: now))
     }
 
     package func podSnapshots() -> [PodSnapshot] { machine.podSnapshots(now: .now()) }
@@ -336,7 +343,7 @@ extension RequestDispatcher {
     }
 
     /// From now on nothing is sent to pods; what they have goes on.
-    package func stopDispatching() { machine.pause(now: .now()) }
+    package func stopDispatching() { machine.stop() }
 
     /// Has those who wait for a state look at it now (``settled(where:)``), where something beside the dispatcher is part of it.
     package func look() { settle() }

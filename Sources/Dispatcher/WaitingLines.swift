@@ -49,6 +49,8 @@ struct WaitingLines {
     private(set) var active: [Int32] = []
     /// Waiting in all.
     private(set) var count = 0
+    /// Replays among them.
+    private(set) var replayCount = 0
 
     subscript(line: Int) -> WaitingLine {
         _read { yield lines[line] }
@@ -76,9 +78,12 @@ struct WaitingLines {
     }
 
     /// Waiting of one route.
-    func count(ofRoute routeKey: Int) -> Int {
+    /// - Parameter priority: Only of that; nil for both.
+    func count(ofRoute routeKey: Int, priority: RequestPriority? = nil) -> Int {
         var count = 0
-        forEach(ofRoute: routeKey) { count += lines[$0].count }
+        forEach(ofRoute: routeKey) { line in
+            if priority == nil || lines[line].priority == priority { count += lines[line].count }
+        }
         return count
     }
 
@@ -103,6 +108,7 @@ struct WaitingLines {
         }
         lines[line].count += 1
         count += 1
+        if entry.priority == .replay { replayCount += 1 }
         let isHead = entry.sequence < lines[line].headSequence
         if isHead { setHead(line, slot, entry) }
         return (line, isHead)
@@ -117,6 +123,7 @@ struct WaitingLines {
         requests[slot].line = -1
         lines[line].count -= 1
         count -= 1
+        if entry.priority == .replay { replayCount -= 1 }
         if !entry.wasReturned {
             if entry.previous >= 0 {
                 requests[Int(entry.previous)].next = entry.next

@@ -256,6 +256,48 @@ import Testing
         #expect(fixture.dispatches() == [next: pod.key])
     }
 
+    @Test func whatIsStoppedStaysSoWhateverOperatorsSay() throws {
+        var fixture = MachineFixture()
+        fixture.pod(.needs(1))
+        let (running, _) = try fixture.place()
+        let waiting = try fixture.wait(priority: .replay)
+        fixture.drainActions()
+        fixture.machine.stop()
+        fixture.pass(.milliseconds(5))
+        fixture.end(running)
+        fixture.machine.adopt(OperatorControls(), now: fixture.now)
+        fixture.machine.resume(now: fixture.now)
+        #expect(fixture.dispatches().isEmpty)
+        #expect(fixture.machine.isWaiting(waiting) == true)
+        let snapshot = fixture.machine.queueSnapshot(now: fixture.now)
+        #expect(!snapshot.isPaused)
+        #expect(snapshot.lines.map(\.why) == [.stopped])
+    }
+
+    @Test func replaysTakeNoLiveRequestsPlace() throws {
+        var fixture = MachineFixture { $0.maxQueueDepth = 4 }
+        for _ in 0..<2 { _ = try fixture.wait(priority: .replay) }
+        guard case .refused(let refusal) = fixture.arrive(priority: .replay) else { throw Unexpected("it waits") }
+        #expect(refusal.reason == .queueFull)
+        for _ in 0..<4 { _ = try fixture.wait() }
+        guard case .refused = fixture.arrive() else { throw Unexpected("it waits") }
+        let snapshot = fixture.machine.queueSnapshot(now: fixture.now)
+        #expect(snapshot.live.count == 4 && snapshot.replays.count == 2)
+        #expect(fixture.machine.depth(now: fixture.now).count == 4)
+    }
+
+    @Test func podsThatAreAllBeingDrainedAreTheReason() throws {
+        var fixture = MachineFixture()
+        let pod = fixture.pod(.needs(1))
+        fixture.machine.drainPod(key: pod.key, now: fixture.now)
+        _ = try fixture.wait()
+        let line = try #require(fixture.machine.queueSnapshot(now: fixture.now).lines.first)
+        #expect(line.why == .podsDraining)
+        #expect(line.explanation == "every pod is being drained (1 pod): nothing new is sent to it")
+        fixture.pass(.seconds(31))
+        #expect(fixture.refusals().map(\.refusal.reason) == [.noPods])
+    }
+
     @Test func pauseHoldsEverythingAndItsTimeoutsGoOn() throws {
         var fixture = MachineFixture()
         let pod = fixture.pod(.needs(4, memory: 8))

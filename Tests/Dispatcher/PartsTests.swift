@@ -118,7 +118,7 @@ import Testing
         _ = try fixture.wait(.needs(0, gpus: 1), route: 1)
         _ = try fixture.wait(.needs(1))
         let snapshot = fixture.machine.queueSnapshot(now: fixture.now)
-        #expect(snapshot.total == QueueSnapshot.Depth(count: 3, oldestAge: .seconds(1)))
+        #expect(snapshot.live == QueueSnapshot.Depth(count: 3, oldestAge: .seconds(1)))
         #expect(snapshot.routes.map(\.id) == ["default", "POST /1"])
         #expect(snapshot.routes.map(\.depth.count) == [1, 2])
         #expect(snapshot.routes.map(\.dispatched) == [1, 0])

@@ -59,7 +59,8 @@ struct MetricsDocumentTests {
         #expect(value("neutrino_request_hold_seconds_bucket", ["route": "default", "le": "0.05"]) == 1)
         #expect(value("neutrino_request_hold_seconds_bucket", ["route": "default", "le": "0.025"]) == 0)
         // One waits for two GPUs of a pod that has one free.
-        #expect(exposition.families["neutrino_queue_depth"]?.series.values.first == 1)
+        #expect(value("neutrino_queue_depth", ["priority": "live"]) == 1)
+        #expect(value("neutrino_queue_depth", ["priority": "replay"]) == 0)
         #expect(exposition.families["neutrino_demand"]?.series.values.sorted() == [1, 2, 4])
         let pod = "http://10.0.0.7:80"
         #expect(value("neutrino_pod_available", ["pod": pod, "resource": "gpus"]) == 1)

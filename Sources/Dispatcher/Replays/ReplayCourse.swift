@@ -78,7 +78,12 @@ struct ReplayCourse: Sendable {
         part.again = tally.takeAgain(room)
         var decided = 0
         while decided < Self.decidedAtOnce, part.progress.made < job.limit, let candidate = candidates.first {
-            let refusal = ReplayRule.refusal(of: candidate.facts, edits: edits, isConfirmed: job.isConfirmed)
+            let refusal = ReplayRule.refusal(
+                of: candidate.facts,
+                edits: edits,
+                isConfirmed: job.isConfirmed,
+                isOneOfMany: true
+            )
             if candidate.isMade {
                 part.progress.made += 1
             } else if let refusal {
@@ -169,6 +174,9 @@ struct ReplayCourse: Sendable {
         case .running, .paused, .cancelled, .finished: .milliseconds(250)
         }
     }
+
+    /// Whether nothing can have changed since it was looked at last, until an operator says so.
+    var isAtRest: Bool { job.state == .paused && isCounted && !isInDoubt && tally.open.isEmpty }
 
     /// For operators.
     var report: ReplayReport {

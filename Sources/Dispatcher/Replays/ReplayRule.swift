@@ -7,6 +7,8 @@ package struct ReplayRefusal: Error, Sendable, Equatable, CustomStringConvertibl
     package enum Reason: String, CaseIterable, Sendable {
         /// It waits or runs.
         case notEnded = "not_ended"
+        /// Another row stands for it: its newest replay, or what it repeats itself. Of bulk replays only.
+        case alreadyReplayed = "already_replayed"
         /// It was refused at the door: nothing of it was kept.
         case neverQueued = "never_queued"
         case bodyMissing = "body_missing"
@@ -31,15 +33,21 @@ package struct ReplayRefusal: Error, Sendable, Equatable, CustomStringConvertibl
 
 /// Whether a request may be sent again: the one place that decides it, for one and for many.
 package enum ReplayRule {
-    /// - Parameter isConfirmed: It may have run and is not idempotent: do it all the same.
+    /// - Parameters:
+    ///   - isConfirmed: It may have run and is not idempotent: do it all the same.
+    ///   - isOneOfMany: Nobody chose it by itself.
     /// - Returns: Why not; nil where it may.
     package static func refusal(
         of request: ReplayFacts,
         edits: ReplayEdits = .none,
-        isConfirmed: Bool
+        isConfirmed: Bool,
+        isOneOfMany: Bool = false
     ) -> ReplayRefusal? {
         guard request.state.isTerminal else {
             return ReplayRefusal(.notEnded, "request \(request.id) has not ended: it is \(request.state)")
+        }
+        guard !isOneOfMany || !request.isReplayed else {
+            return ReplayRefusal(.alreadyReplayed, "request \(request.id) was replayed, or is a replay that never ran")
         }
         guard request.state != .rejected, let method = edits.method ?? request.method else {
             return ReplayRefusal(

@@ -27,6 +27,8 @@ package actor ReplayRunner {
     private let logger: Logger
 
     private var courses: [ReplayJobID: ReplayCourse]
+    /// Jobs that are being written for the first time.
+    private var beingMade = 0
     private var savedAt: Duration = .zero
     /// The last that ended, the newest first: whoever watches hears of their end.
     private var ended: [ReplayReport] = []
@@ -77,7 +79,7 @@ package actor ReplayRunner {
 
     /// After each `await` the course may have been moved by an operator: it is asked again, never written back.
     private func step(_ id: ReplayJobID) async {
-        guard let course = courses[id] else { return }
+        guard let course = courses[id], !course.isAtRest else { return }
         do {
             if course.mayClear(at: elapsed()) {
                 try await flush()
@@ -157,15 +159,14 @@ package actor ReplayRunner {
 
     private func cancelWaiting(_ id: ReplayJobID) async {
         guard let open = courses[id]?.tally.open else { return }
-        for (row, state) in open where !state.isDispatched {
-            _ = await dispatcher.cancel(RequestID(rawValue: row))
-        }
+        await dispatcher.cancel(Set(open.lazy.filter { !$0.value.isDispatched }.map { RequestID(rawValue: $0.key) }))
     }
 
     private func end(_ id: ReplayJobID) async throws {
         guard let course = courses[id] else { return }
         let milliseconds = try await jobs.end(id, progress: course.job.progress, results: course.tally.results)
-        var report = course.report
+        // An operator may have cancelled it meanwhile.
+        var report = courses[id]?.report ?? course.report
         report.job.endedMilliseconds = milliseconds
         if report.job.state != .cancelled { report.job.state = .finished }
         ended = [report] + ended.prefix(Self.mostJobs)
@@ -197,9 +198,11 @@ extension ReplayRunner {
     /// Makes a job, which begins at once.
     /// - Throws: ``ReplayJobProblem``, ``Queue/QueueError``.
     package func create(_ draft: ReplayJobDraft, edits: ReplayEdits) async throws -> ReplayReport {
-        guard courses.count < Self.mostJobs else {
+        guard courses.count + beingMade < Self.mostJobs else {
             throw ReplayJobProblem(.tooMany, "\(courses.count) replay jobs have not ended yet; cancel one, or wait")
         }
+        beingMade += 1
+        defer { beingMade -= 1 }
         let job = try await jobs.create(draft)
         let course = ReplayCourse(job, edits: edits)
         courses[job.id] = course

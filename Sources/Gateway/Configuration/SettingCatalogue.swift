@@ -221,7 +221,7 @@ enum SettingCatalogue {
             .queue,
             \.maxQueueDepth,
             .integer(in: 1...1_000_000),
-            "Requests that may wait at once; more are answered 429."
+            "Clients' requests that may wait at once; more are answered 429. Replays take none of these places."
         ),
         .init(
             "max_queue_bytes",

@@ -40,14 +40,24 @@ struct DispatchCollector: MetricsCollector {
         for (why, waiting) in queue.lacking.sorted(by: { $0.key < $1.key }) {
             lacking.add(waiting.count, [.init("why", why)])
         }
+        var all = MetricFamily(
+            .gauge,
+            "neutrino_queue_depth",
+            "Requests that wait: of clients (`live`), and replays, which go behind all of those."
+        )
+        var oldest = MetricFamily(
+            .gauge,
+            "neutrino_queue_oldest_age_seconds",
+            "How long the oldest request that waits has waited."
+        )
+        for (priority, depth) in [("live", queue.live), ("replay", queue.replays)] {
+            all.add(depth.count, [.init("priority", priority)])
+            oldest.add(depth.oldestAge.inSeconds, [.init("priority", priority)])
+        }
         return [
-            .gauge("neutrino_queue_depth", "Requests that wait.", queue.total.count),
-            .gauge("neutrino_queue_depth_limit", "`MAX_QUEUE_DEPTH`: one more is answered 429.", limit),
-            .gauge(
-                "neutrino_queue_oldest_age_seconds",
-                "How long the oldest request that waits has waited.",
-                queue.total.oldestAge.inSeconds
-            ),
+            all,
+            .gauge("neutrino_queue_depth_limit", "`MAX_QUEUE_DEPTH`: of clients, one more is answered 429.", limit),
+            oldest,
             .gauge("neutrino_requests_dispatched", "Requests that pods have now.", queue.dispatched),
             .gauge("neutrino_paused", "1 while an operator has paused dispatching.", queue.isPaused),
             .gauge("neutrino_draining", "1 while the gateway shuts down.", queue.isDraining),

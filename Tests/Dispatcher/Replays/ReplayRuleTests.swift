@@ -35,6 +35,14 @@ struct ReplayRuleTests {
 
     // MARK: The rule
 
+    @Test("what another row stands for is left out of many, and may be sent again by itself")
+    func replayed() {
+        var facts = request(.expired)
+        facts.isReplayed = true
+        #expect(ReplayRule.refusal(of: facts, isConfirmed: true, isOneOfMany: true)?.reason == .alreadyReplayed)
+        #expect(ReplayRule.refusal(of: facts, isConfirmed: false) == nil)
+    }
+
     @Test("what no pod saw may go again without asking", arguments: [RequestState.expired, .abandoned])
     func unseen(state: RequestState) {
         #expect(reason(request(state)) == nil)

@@ -48,7 +48,8 @@ def metrics(run: Run) -> None:
     run.equal("requests that ended, by neutrino_requests_total", REQUESTS, int(ended))
     run.equal("requests in the histogram of holds", REQUESTS, int(sum(values(text, "neutrino_request_hold_seconds_count").values())))
     run.equal("neutrino_demand of GPUs: 3 with pods and 3 that wait", 6.0, values(text, "neutrino_demand").get('resource="gpus"'))
-    run.equal("neutrino_queue_depth", {"": 3.0}, values(text, "neutrino_queue_depth"))
+    depth = {'priority="live"': 3.0, 'priority="replay"': 0.0}
+    run.equal("neutrino_queue_depth", depth, values(text, "neutrino_queue_depth"))
     for call in held:
         call.result()
 
