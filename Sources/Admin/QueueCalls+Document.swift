@@ -44,8 +44,9 @@ extension QueueCalls {
     ]
 
     private static let queue = Schema.object([
-        "depth": .count.about("Requests that wait."),
-        "oldest_age": .seconds,
+        "depth": .count.about("Clients' requests that wait."),
+        "oldest_age": .seconds.about("How long the oldest of them has waited."),
+        "replays": .object(["depth": .count, "oldest_age": .seconds]).about("Replays that wait, behind all clients."),
         "dispatched": .count.about("Requests that pods have."),
         "paused": .flag,
         "draining": .flag.about("From SIGTERM on."),
@@ -89,7 +90,9 @@ extension QueueCalls {
     ])
 
     private static let point = Schema.object([
-        "at": .time.about("When it began."), "completed": .count, "failed": .count, "expired": .count,
+        "at": .time.about("When it began."), "completed": .count,
+        "server_errors": .count.about("Of the completed, those that a pod answered with 500 or above."),
+        "failed": .count, "expired": .count,
         "cancelled": .count, "rejected": .count, "depth": .count.about("The most that waited in it."),
         "oldest_age": .seconds, "hold_p50": .number.orNull, "hold_p99": .number.orNull,
         "upstream_p50": .number.orNull, "upstream_p99": .number.orNull,

@@ -101,6 +101,7 @@ extension ReplayCalls {
             "waiting": .count,
             "dispatched": .count,
             "completed": .count,
+            "server_errors": .count.about("Of the completed, those that a pod answered with 500 or above."),
             "failed": .count.about("Failed, expired, cancelled, abandoned."),
             "interrupted": .count.about("The gateway ended while a pod had them; not repeated."),
             "skipped": .named("ReasonCounts"),

@@ -72,13 +72,14 @@ struct ReplayCalls: Sendable {
         }
         let isConfirmed = order.confirm ?? false
         let selection = LogSelection(filter: filter, upper: try await subjects.log.largestID())
-        let census = try await subjects.log.census(selection)
         if order.dryRun == true {
-            let first = try await subjects.log.first(10, of: selection)
+            let census = try await subjects.log.census(selection, within: RequestLog.dryRunBudget)
+            let first = try await subjects.log.first(10, of: selection, within: RequestLog.dryRunBudget)
             return try JSON.response(
                 ReplayPreviewPayload(census, edits: edits, isConfirmed: isConfirmed, first: first)
             )
         }
+        let census = try await subjects.log.census(selection)
         let draft = ReplayJobDraft(
             filter: filter,
             rate: rate,

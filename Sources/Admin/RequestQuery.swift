@@ -51,16 +51,17 @@ struct RequestQuery {
     }
 
     static func text(_ text: String) throws -> String? {
-        guard text.unicodeScalars.count <= 256 else {
-            throw AdminProblem.badParameter("text", text, "at most 256 characters")
+        // SQLite ends a text at U+0000: what is asked for would be less than what was said.
+        guard text.unicodeScalars.count <= 256, !text.unicodeScalars.contains("\0") else {
+            throw AdminProblem.badParameter("text", text, "at most 256 characters, none of them U+0000")
         }
         return text.isEmpty ? nil : text
     }
 
     /// Of a route or a pod.
     static func name(_ text: String, _ name: String) throws -> String {
-        guard text.unicodeScalars.count <= 1024 else {
-            throw AdminProblem.badParameter(name, text, "at most 1024 characters")
+        guard text.unicodeScalars.count <= 1024, !text.unicodeScalars.contains("\0") else {
+            throw AdminProblem.badParameter(name, text, "at most 1024 characters, none of them U+0000")
         }
         return text
     }

@@ -40,7 +40,9 @@ struct StorageCalls: Sendable {
         }
         let selection = try await subjects.queue.purgeSelection(filter)
         if order.dryRun == true {
-            return try JSON.response(PurgePayload(try await subjects.log.census(selection)))
+            return try JSON.response(
+                PurgePayload(try await subjects.log.census(selection, within: RequestLog.dryRunBudget))
+            )
         }
         var report = PurgeReport()
         var failure: (any Error)?

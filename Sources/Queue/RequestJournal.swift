@@ -61,6 +61,8 @@ package struct Outcome: Sendable {
     package var id: RequestID
     /// Whose request it was, for the meter; nil counts as `default`.
     package var route: Route?
+    /// Whether a client waited for it.
+    package var priority: RequestPriority
     /// Terminal.
     package var state: RequestState
     package var reason: EndReason
@@ -91,6 +93,7 @@ package struct Outcome: Sendable {
     package init(
         id: RequestID,
         route: Route? = nil,
+        priority: RequestPriority = .live,
         state: RequestState,
         reason: EndReason,
         detail: String? = nil,
@@ -107,6 +110,7 @@ package struct Outcome: Sendable {
     ) {
         self.id = id
         self.route = route
+        self.priority = priority
         self.state = state
         self.reason = reason
         self.detail = detail

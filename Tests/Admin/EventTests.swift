@@ -176,7 +176,7 @@ struct EventTests {
                     """
                     {"bytes":0,"depth":1,"dispatched":0,"draining":false,"lacking":[],"lines":[{"depth":1,"explanation":"",
                     "needs":{"cpus":1,"gpus":1,"memory_gb":8},"priority":"live","route":"r","why":"gpus",\(line)}],
-                    "oldest_age":0,"paused":false,"recorded":0,"routes":[],
+                    "oldest_age":0,"paused":false,"recorded":0,"replays":{"depth":1,"oldest_age":0},"routes":[],
                     "waits":{"window":900,"count":0,"p50":null,"p90":null,"p99":null,"max":null}}
                     """.utf8
                 )

@@ -16,7 +16,7 @@ struct PayloadTests {
             {"bytes":2048,"depth":1,"dispatched":3,"draining":false,"lacking":[{"depth":1,"name":"gpus","oldest_age":2.114}],\
             "lines":[{"deadline_in":27.886,"depth":1,"explanation":"needs gpus=1","first":"0AMCGAA6W0000","needs":{"cpus":1,"gpus":1,"memory_gb":8},\
             "oldest_age":2.114,"priority":"live","reserved_pod":"a","route":"POST /v1/train","why":"gpus"}],"oldest_age":2.114,\
-            "paused":false,"recorded":12,"routes":[{"depth":1,"dispatched":2,"max_concurrency":4,"name":"POST /v1/train",\
+            "paused":false,"recorded":12,"replays":{"depth":0,"oldest_age":0},"routes":[{"depth":1,"dispatched":2,"max_concurrency":4,"name":"POST /v1/train",\
             "oldest_age":2.114,"paused":true,\
             "waits":{"count":2,"max":4.5,"p50":1.5,"p90":4.5,"p99":4.5,"window":900}}],\
             "waits":{"count":0,"max":null,"p50":null,"p90":null,"p99":null,"window":900}}
@@ -28,7 +28,7 @@ struct PayloadTests {
     func history() throws {
         let json = """
             {"interval":5,"points":[{"at":"2026-11-23T10:00:00.000Z","cancelled":1,"completed":2,"depth":3,"expired":4,"failed":5,\
-            "hold_p50":0.25,"hold_p99":1.5,"oldest_age":2.5,"rejected":6,"upstream_p50":null,"upstream_p99":null}]}
+            "hold_p50":0.25,"hold_p99":1.5,"oldest_age":2.5,"rejected":6,"server_errors":1,"upstream_p50":null,"upstream_p99":null}]}
             """
         #expect(try isUnchanged(HistoryPayload.self, json))
     }

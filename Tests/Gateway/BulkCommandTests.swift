@@ -13,7 +13,8 @@ struct BulkCommandTests {
             "confirm": false,
             "headers": [], "created_at": "2026-11-24T22:00:00.000Z", "matching": 10_000, "complete": true,
             "queued": 3400,
-            "waiting": 80, "dispatched": 20, "completed": 3290, "failed": 10, "interrupted": 0, "skipped": [],
+            "waiting": 80, "dispatched": 20, "completed": 3290, "server_errors": 0, "failed": 10, "interrupted": 0,
+            "skipped": [],
         ]
         job.merge(changes) { $1 }
         return try JSON.decoder.decode(ReplayJobPayload.self, from: JSONSerialization.data(withJSONObject: job))
@@ -26,11 +27,13 @@ struct BulkCommandTests {
                 == "[#######.................]  33 %  of 10000: 3290 completed, 10 failed, 80 waiting, 20 running"
         )
         let none = try job([
-            "matching": 0, "queued": 0, "completed": 0, "failed": 0, "waiting": 0, "dispatched": 0, "state": "finished",
+            "matching": 0, "queued": 0, "completed": 0, "server_errors": 0, "failed": 0, "waiting": 0,
+            "dispatched": 0, "state": "finished",
         ])
         #expect(ReplayProgress.line(none).hasSuffix("  0 %  of 0: 0 completed"))
         let whole = try job([
-            "completed": 9990, "failed": 4, "skipped": [["reason": "body_missing", "count": 6]], "waiting": 0,
+            "completed": 9990, "server_errors": 0, "failed": 4, "skipped": [["reason": "body_missing", "count": 6]],
+            "waiting": 0,
             "dispatched": 0,
         ])
         #expect(ReplayProgress.line(whole).hasPrefix("[########################] 100 %"))

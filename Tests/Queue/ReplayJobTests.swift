@@ -175,6 +175,36 @@ struct ReplayJobTests {
         await test.close()
     }
 
+    @Test("of a request and its replays one stands for all: the newest that a pod may have had")
+    func standIns() async throws {
+        let test = try TestQueue()
+        func replayed(_ source: RequestID, _ state: RequestState?) async throws -> RequestID {
+            let id = try await test.insert(test.request(priority: .replay, replayOf: source))
+            if let state { try await test.end(id, state, state == .completed ? .ok : .noCapacity) }
+            return id
+        }
+        var sources: [RequestID] = []
+        for _ in 0..<4 {
+            let id = try await test.insert()
+            try await test.end(id, .failed, .upstreamReset)
+            sources.append(id)
+        }
+        let ran = try await replayed(sources[1], .failed)
+        let never = try await replayed(sources[2], .expired)
+        let open = try await replayed(sources[3], nil)
+        let upper = try await test.queue.log.largestID()
+        let job = try await test.queue.replayJobs.create(draft())
+        let selection = LogSelection(filter: LogFilter(), upper: upper)
+        let part = try await test.queue.log.replayCandidates(selection, job: job.id, after: 0, limit: 100)
+        let replayed = part.sources.filter(\.facts.isReplayed).map(\.facts.id)
+        #expect(replayed == [sources[1], sources[3], never])
+        #expect(part.sources.count == 7 && part.sources.map(\.facts.id).contains(ran))
+        #expect(part.sources.last?.facts.id == open)
+        let census = try await test.queue.log.census(selection, within: .seconds(60))
+        #expect(census.groups.filter(\.facts.isReplayed).reduce(0) { $0 + $1.count } == 3)
+        await test.close()
+    }
+
     @Test("the log is filtered by job and by what is repeated, and shows both")
     func filters() async throws {
         let test = try TestQueue()

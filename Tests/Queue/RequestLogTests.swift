@@ -77,6 +77,21 @@ struct RequestLogTests {
         await test.close()
     }
 
+    @Test("an id is found wherever it is, and other filters hold for it too")
+    func idWithOtherFilters() async throws {
+        let (test, ids) = try await filled { $0.pageScanLimit = 2 }
+        var filter = LogFilter()
+        filter.text = ids[1].description
+        let page = try await test.queue.log.page(filter)
+        #expect(page.entries.map(\.id) == [ids[1]] && page.next == nil && page.scanned == 1)
+        filter.routeID = "GET /none"
+        #expect(try await test.queue.log.page(filter).entries.isEmpty)
+        filter.routeID = nil
+        filter.sinceMilliseconds = ids[1].milliseconds + 1000
+        #expect(try await test.queue.log.page(filter).entries.isEmpty)
+        await test.close()
+    }
+
     @Test("pages follow each other without gap or repetition, whatever is written meanwhile")
     func pages() async throws {
         let (test, ids) = try await filled()

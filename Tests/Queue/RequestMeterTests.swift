@@ -30,6 +30,7 @@ struct RequestMeterTests {
             _ reason: EndReason = .ok,
             status: Int? = 200,
             route: Route? = nil,
+            priority: RequestPriority = .live,
             attempts: Int = 1,
             hold: TimeAmount = .milliseconds(2),
             upstream: TimeAmount? = .milliseconds(30)
@@ -38,6 +39,7 @@ struct RequestMeterTests {
                 Outcome(
                     id: RequestID(rawValue: 1),
                     route: route,
+                    priority: priority,
                     state: state,
                     reason: reason,
                     status: status,
@@ -140,6 +142,28 @@ struct RequestMeterTests {
         #expect(waits.all == trained)
         test.pass(.minutes(8))
         #expect(test.meter.waits.all.count == 0)
+    }
+
+    @Test("replays count, and their holds do not: nobody waits for them")
+    func replays() throws {
+        let test = Fixture()
+        test.end(priority: .replay, hold: .seconds(300))
+        test.end()
+        #expect(test.meter.waits.all.count == 1)
+        let route = try #require(test.meter.routes.first)
+        #expect(route.hold.count == 1 && route.total.count == 1 && route.upstream.count == 2)
+        #expect(route.ends.map(\.count) == [2])
+    }
+
+    @Test("what a pod answers with 5xx is told apart from what went well")
+    func serverErrors() {
+        let test = Fixture()
+        test.end(status: 503)
+        test.end(status: 404)
+        test.end(.failed, .upstreamReset, status: 502)
+        test.pass(.seconds(5))
+        #expect(test.meter.newestPoint.counts.serverErrors == 1)
+        #expect(test.meter.newestPoint.counts.completed == 2)
     }
 
     @Test("the history has 180 points of 5 seconds, and begins them at whole ones")

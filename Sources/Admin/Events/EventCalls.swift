@@ -48,6 +48,7 @@ extension QueuePayload: EventPayload {
     var timeless: QueuePayload {
         var copy = self
         copy.oldestAge = 0
+        copy.replays.oldestAge = 0
         for index in copy.routes.indices { copy.routes[index].oldestAge = 0 }
         for index in copy.lacking.indices { copy.lacking[index].oldestAge = 0 }
         for index in copy.lines.indices {

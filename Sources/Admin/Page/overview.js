@@ -22,7 +22,9 @@ export function showOverview(root) {
   root.append(tiles, charts.node, h("div", { class: "columns" }, waitingPanel(), podsPanel()));
 
   function showQueue(now) {
-    waiting.update(count(now.depth), now.bytes ? `bodies, with pods too: ${bytes(now.bytes)}` : "", false);
+    const held = now.bytes ? `bodies, with pods too: ${bytes(now.bytes)}` : "";
+    const behind = now.replays.depth > 0 ? `and ${plural(now.replays.depth, "replay")} behind` : "";
+    waiting.update(count(now.depth), [behind, held].filter(Boolean).join(" · "), false);
     oldest.update(now.depth > 0 ? age(now.oldest_age + since(now)) : "–");
     running.update(count(now.dispatched), now.draining ? "draining: the gateway is ending" : "", now.draining);
     const waits = now.waits;
@@ -32,7 +34,8 @@ export function showOverview(root) {
   onTick(() => queue.value && showQueue(queue.value));
 
   pods.watch(({ pods: all }) => {
-    const able = all.filter((pod) => pod.routable).length;
+    // Where its breaker is open nothing is sent to a pod, though it tells its capacity.
+    const able = all.filter((pod) => pod.routable && pod.breaker !== "open").length;
     ready.update(`${able} / ${all.length}`, able < all.length ? `${plural(all.length - able, "pod")} not` : "", able < all.length);
   });
 
@@ -40,7 +43,7 @@ export function showOverview(root) {
     const last = points.slice(-12);
     const seconds = Math.max(last.length * interval, 1);
     const sum = (part) => last.reduce((total, point) => total + part(point), 0);
-    done.update(`${rate(sum((point) => point.completed) / seconds)}/s`, "last minute");
+    done.update(`${rate(sum(ends.completed) / seconds)}/s`, "last minute");
     const bad = sum(ends.failed) + sum(ends.refused);
     lost.update(`${rate(bad / seconds)}/s`, `${count(bad)} in the last minute`, bad > 0);
     charts.update(points, interval);
@@ -58,9 +61,11 @@ export function showOverview(root) {
   });
 }
 
-/// What became of requests in an interval, in the two ways that call for a look.
+/// What became of requests in an interval: well, or in one of the two ways that call for a look. A pod's 5xx is an answer that it gave, and
+/// nothing that its client asked for.
 const ends = {
-  failed: (point) => point.failed,
+  completed: (point) => point.completed - point.server_errors,
+  failed: (point) => point.failed + point.server_errors,
   refused: (point) => point.expired + point.rejected,
 };
 
@@ -72,8 +77,8 @@ function chartSet() {
       title: "Throughput per second",
       format: rate,
       series: [
-        { label: "completed", tone: "plain", value: perSecond((point) => point.completed), area: true },
-        { label: "failed", tone: "bad", value: perSecond(ends.failed) },
+        { label: "completed", tone: "plain", value: perSecond(ends.completed), area: true },
+        { label: "failed or 5xx", tone: "bad", value: perSecond(ends.failed) },
         { label: "refused", tone: "warn", value: perSecond(ends.refused) },
       ],
     }),

@@ -8,6 +8,8 @@ package struct HistoryPayload: Codable, Sendable {
         /// When it began.
         package var at: String
         package var completed: Int
+        /// Of the completed, those that a pod answered with 500 or above.
+        package var serverErrors: Int
         package var failed: Int
         package var expired: Int
         package var cancelled: Int
@@ -23,6 +25,7 @@ package struct HistoryPayload: Codable, Sendable {
         init(_ point: HistoryPoint) {
             at = RequestSummaryPayload.time(point.beganMilliseconds)
             completed = point.counts.completed
+            serverErrors = point.counts.serverErrors
             failed = point.counts.failed
             expired = point.counts.expired
             cancelled = point.counts.cancelled

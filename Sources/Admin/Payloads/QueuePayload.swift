@@ -40,8 +40,16 @@ package struct QueuePayload: Codable, Equatable, Sendable {
         package var first: String?
     }
 
+    /// Replays that wait, behind all clients.
+    package struct Replays: Codable, Equatable, Sendable {
+        package var depth: Int
+        package var oldestAge: Double
+    }
+
+    /// Clients' requests that wait, and how long the oldest of them has.
     package var depth: Int
     package var oldestAge: Double
+    package var replays: Replays
     package var dispatched: Int
     package var paused: Bool
     package var draining: Bool
@@ -59,8 +67,9 @@ package struct QueuePayload: Codable, Equatable, Sendable {
             depths.map { Share(name: $0.key, depth: $0.value.count, oldestAge: $0.value.oldestAge.seconds) }
                 .sorted { ($1.depth, $0.name) < ($0.depth, $1.name) }
         }
-        depth = queue.total.count
-        oldestAge = queue.total.oldestAge.seconds
+        depth = queue.live.count
+        oldestAge = queue.live.oldestAge.seconds
+        replays = Replays(depth: queue.replays.count, oldestAge: queue.replays.oldestAge.seconds)
         dispatched = queue.dispatched
         paused = queue.isPaused
         draining = queue.isDraining

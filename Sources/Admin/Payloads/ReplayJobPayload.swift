@@ -98,7 +98,8 @@ package struct ReplayPreviewPayload: Codable, Sendable {
     init(_ census: LogCensus, edits: ReplayEdits, isConfirmed: Bool, first: [LogSummary]) {
         var refused: [String: Int] = [:]
         for (facts, count) in census.groups {
-            guard let refusal = ReplayRule.refusal(of: facts, edits: edits, isConfirmed: isConfirmed) else { continue }
+            let refusal = ReplayRule.refusal(of: facts, edits: edits, isConfirmed: isConfirmed, isOneOfMany: true)
+            guard let refusal else { continue }
             refused[refusal.reason.rawValue, default: 0] += count
         }
         matching = census.matching
@@ -134,6 +135,8 @@ package struct ReplayJobPayload: Codable, Equatable, Sendable {
     package var waiting: Int
     package var dispatched: Int
     package var completed: Int
+    /// Of the completed, those that a pod answered with 500 or above.
+    package var serverErrors: Int
     /// Failed, expired, cancelled, abandoned.
     package var failed: Int
     /// The gateway ended while a pod had them; not repeated.
@@ -158,6 +161,7 @@ package struct ReplayJobPayload: Codable, Equatable, Sendable {
         waiting = report.waiting
         dispatched = report.dispatched
         completed = report.results.completed
+        serverErrors = report.results.serverErrors
         failed = report.results.failed
         interrupted = report.results.interrupted
         skipped = ReasonCountPayload.list(job.progress.skipped)

@@ -31,6 +31,9 @@ struct BulkReplay {
         let least = preview.complete ? "" : "at least "
         var text =
             "\(least)\(ShownValue.count(preview.matching, "request")) match, \(preview.replayable) can be sent again\n"
+        if !preview.complete {
+            text += "  the log is too long to be counted in a moment; the job looks through all of it\n"
+        }
         for refused in preview.refused {
             let hint =
                 refused.reason == "confirmation_needed"

@@ -36,18 +36,17 @@ struct LogQuery: Sendable {
         self.scanLimit = scanLimit
         self.order = order
         let until = filter.untilMilliseconds.map { RequestID.lowest(atMilliseconds: $0).rawValue } ?? .max
-        self.before = min(before?.rawValue ?? .max, until)
         let lowest = filter.sinceMilliseconds.map { RequestID.lowest(atMilliseconds: $0).rawValue } ?? 0
-        since = after == .max ? .max : max(lowest, after + 1)
+        let from = after == .max ? .max : max(lowest, after + 1)
+        // Whoever looks for an id gets that request, not what has it in its path: no other row is looked at.
+        let id = filter.text.flatMap { RequestID($0)?.rawValue }
+        self.before = min(before?.rawValue ?? .max, until, id.map { $0 == .max ? .max : $0 + 1 } ?? .max)
+        since = max(from, id ?? 0)
     }
 
     // MARK: Running
 
     func page(_ db: Database, limit: Int) throws -> LogPage {
-        // Whoever looks for an id gets that request, not what has it in its path.
-        if let text = filter.text, let id = RequestID(text), let summary = try LogSummary.fetch(db, id: id.rawValue) {
-            return LogPage(entries: id.rawValue < before ? [summary] : [], next: nil, scanned: 1)
-        }
         let (ids, scanned, last) = try ids(db, limit: limit)
         let entries = try ids.compactMap { try LogSummary.fetch(db, id: $0) }
         let isCut = ids.count >= limit || scanned >= scanLimit
@@ -80,18 +79,20 @@ struct LogQuery: Sendable {
     /// What decides about the matches, and how many are alike; how many rows were looked at, and the last of them.
     func census(_ db: Database) throws -> (groups: [(facts: ReplayFacts, count: Int)], scanned: Int, last: Int64?) {
         let sql = """
-            SELECT coalesce(o.state, \(LogSummary.openState)), r.method, r.withheld, \(ReplayFacts.bodyMissing), max(c.id), count(*)
-            FROM \(tables) WHERE \(match) GROUP BY 1, 2, 3, 4
+            SELECT coalesce(o.state, \(LogSummary.openState)), r.method, r.withheld, \(ReplayFacts.bodyMissing),
+                \(ReplayFacts.replayed), max(c.id), count(*)
+            FROM \(tables) WHERE \(match) GROUP BY 1, 2, 3, 4, 5
             """
         let groups = try Row.fetchAll(db, sql: sql, arguments: arguments).map { row in
             let facts = ReplayFacts(
-                id: RequestID(rawValue: row[4]),
+                id: RequestID(rawValue: row[5]),
                 state: RequestState(rawValue: row[0]) ?? .failed,
                 method: RequestMethod(rawValue: row[1]),
                 withheld: (row[2] as String?).withheldNames,
-                isBodyMissing: row[3]
+                isBodyMissing: row[3],
+                isReplayed: row[4]
             )
-            return (facts: facts, count: row[5] as Int)
+            return (facts: facts, count: row[6] as Int)
         }
         let last = order == .oldestFirst ? "max" : "min"
         let seen = try Row.fetchOne(

@@ -31,6 +31,8 @@ package struct LogCensus: Sendable {
 extension RequestLog {
     /// Rows that a census looks at between two looks at the clock.
     private static let censusRows = 5000
+    /// How long a dry run counts: some two million rows. It is asked for seldom and reads in parts, so nobody waits for it.
+    package static let dryRunBudget = Duration.seconds(2)
 
     /// The largest id that is committed; 0 for none.
     package func largestID() async throws -> RequestID {

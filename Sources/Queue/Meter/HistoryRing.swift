@@ -29,9 +29,16 @@ struct HistoryRing: Sendable {
         origin = Int64(now.uptimeNanoseconds) - milliseconds * 1_000_000 % interval - interval
     }
 
-    mutating func end(_ state: RequestState, hold: TimeAmount?, upstream: TimeAmount?, at now: NIODeadline) {
+    mutating func end(
+        _ state: RequestState,
+        isServerError: Bool = false,
+        hold: TimeAmount?,
+        upstream: TimeAmount?,
+        at now: NIODeadline
+    ) {
         let place = slot(at: now)
         ring[place].counts.count(state)
+        if isServerError { ring[place].counts.serverErrors += 1 }
         if let hold { ring[place].holds.record(hold) }
         if let upstream { ring[place].upstreams.record(upstream) }
     }
@@ -93,6 +100,8 @@ package struct HistoryPoint: Sendable {
     /// How requests ended in it.
     package struct Counts: Sendable, Equatable {
         package var completed = 0
+        /// Of the completed, those that a pod answered with 500 or above.
+        package var serverErrors = 0
         /// Those that the gateway's own end broke off among them.
         package var failed = 0
         package var expired = 0

@@ -37,17 +37,26 @@ package final class RequestMeter: Sendable {
     /// A request ended.
     package func ended(_ outcome: Outcome) {
         let now = now()
-        let hold = max(outcome.hold, .zero)
+        let isLive = outcome.priority == .live
+        // A replay waits behind all clients for as long as it takes: its hold says nothing of what clients feel.
+        let hold = isLive ? max(outcome.hold, .zero) : nil
+        let isServerError = outcome.state == .completed && outcome.status.map { $0 >= 500 } ?? false
         state.withLockedValue { state in
-            state.history.end(outcome.state, hold: hold, upstream: outcome.upstream, at: now)
-            state.waits.record(hold, at: now)
+            state.history.end(
+                outcome.state,
+                isServerError: isServerError,
+                hold: hold,
+                upstream: outcome.upstream,
+                at: now
+            )
+            if let hold { state.waits.record(hold, at: now) }
             state.withRecord(of: outcome.route) { record in
                 record.count(EndKind(outcome.state, outcome.reason, outcome.status))
                 record.statistics.retries += max(outcome.attempts - 1, 0)
-                record.statistics.hold.record(hold)
+                if let hold { record.statistics.hold.record(hold) }
                 if let upstream = outcome.upstream { record.statistics.upstream.record(upstream) }
-                record.statistics.total.record(outcome.total)
-                record.waits.record(hold, at: now)
+                if isLive { record.statistics.total.record(outcome.total) }
+                if let hold { record.waits.record(hold, at: now) }
             }
         }
     }
@@ -134,7 +143,7 @@ private struct RouteRecord: Sendable {
 package struct RouteStatistics: Sendable {
     package var routeID: String
     package var ends: [(kind: EndKind, count: Int)] = []
-    /// Of those that ended with an outcome, as are ``upstream`` (where a pod had it) and ``total``.
+    /// Of clients' requests that ended with an outcome, as is ``total``; ``upstream`` also of replays, where a pod had it.
     package var hold = BucketHistogram()
     package var upstream = BucketHistogram()
     package var total = BucketHistogram()

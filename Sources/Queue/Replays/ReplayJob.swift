@@ -77,11 +77,22 @@ package struct ReplayProgress: Sendable, Equatable {
 /// What became of a job's replays.
 package struct ReplayResults: Codable, Sendable, Equatable {
     package var completed = 0
+    /// Answered by a pod with 500 or above, among the completed.
+    package var serverErrors = 0
     /// Failed, expired, cancelled, abandoned.
     package var failed = 0
     package var interrupted = 0
 
     package init() {}
+
+    package init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        completed = try values.decode(Int.self, forKey: .completed)
+        // Not there where an older program wrote it.
+        serverErrors = try values.decodeIfPresent(Int.self, forKey: .serverErrors) ?? 0
+        failed = try values.decode(Int.self, forKey: .failed)
+        interrupted = try values.decode(Int.self, forKey: .interrupted)
+    }
 }
 
 /// What an operator asks for: everything of a ``ReplayJob`` that is not its course.

@@ -28,11 +28,14 @@ package struct ReplayTally: Sendable, Equatable {
         package var id: Int64
         package var source: Int64
         package var state: RequestState
+        /// Whether a pod answered 500 or above.
+        package var isServerError: Bool
 
-        package init(id: Int64, source: Int64, state: RequestState) {
+        package init(id: Int64, source: Int64, state: RequestState, isServerError: Bool = false) {
             self.id = id
             self.source = source
             self.state = state
+            self.isServerError = isServerError
         }
     }
 
@@ -62,7 +65,9 @@ package struct ReplayTally: Sendable, Equatable {
             switch row.state {
             case .queued: open[row.id] = Open(source: row.source, isDispatched: false)
             case .dispatched: open[row.id] = Open(source: row.source, isDispatched: true)
-            case .completed: results.completed += 1
+            case .completed:
+                results.completed += 1
+                if row.isServerError { results.serverErrors += 1 }
             case .interrupted: results.interrupted += 1
             case .abandoned: again.insert(row.source)
             case .failed, .expired, .cancelled, .rejected: results.failed += 1
@@ -103,7 +108,8 @@ extension RequestLog {
                     ReplayTally.Row(
                         id: row[0],
                         source: row[1] ?? 0,
-                        state: RequestState(rawValue: row[2]) ?? .failed
+                        state: RequestState(rawValue: row[2]) ?? .failed,
+                        isServerError: row[3]
                     )
                 }
             }
@@ -119,7 +125,8 @@ extension RequestLog {
 }
 
 extension ReplayTally {
-    private static let columns = "r.id, r.replay_of, coalesce(o.state, \(LogSummary.openState))"
+    private static let columns =
+        "r.id, r.replay_of, coalesce(o.state, \(LogSummary.openState)), coalesce(o.status >= 500, 0)"
 
     /// The rows of given ids, a JSON array.
     static let openSQL = """

@@ -61,7 +61,12 @@ final class FakeCall: AnswerSource, Sendable {
     }
 
     static let id = RequestID(rawValue: 123_456_789)
-    static let timing = AnswerTiming(requestID: id, podID: "pod-1", hold: .microseconds(1500), upstream: .milliseconds(12))
+    static let timing = AnswerTiming(
+        requestID: id,
+        podID: "pod-1",
+        hold: .microseconds(1500),
+        upstream: .milliseconds(12)
+    )
 
     /// Does something with the sink on the request's loop.
     func act(_ action: @escaping @Sendable (any AnswerSink) -> Void) {
