@@ -277,7 +277,8 @@ extension ForwardedTask: UpstreamReceiver {
         over(as: connection == nil ? .cancelled : .failed, keepsUpstream: false)
         self.connection = nil
         guard let connection else { return }
-        if answerHasBegun {
+        // A gateway gets no answer: it knows whether the request may be tried again elsewhere, and a 502 would be the pod's last word on it.
+        if answerHasBegun || head.fields.contains("neutrino-request-id") {
             connection.abort()
         } else {
             connection.refuse(status: 502, reason, capacity: capacityField(pod.free))

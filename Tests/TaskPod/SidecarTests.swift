@@ -206,6 +206,20 @@ struct SidecarTests {
         }
     }
 
+    @Test("what a gateway sent is broken off without an answer, so that the gateway can try it elsewhere")
+    func breaksForGateway() async throws {
+        try await withPod { behind, _ in
+            try await withSidecar(sidecar(behind.port)) { server, _ in
+                await #expect(throws: TestClient.Closed.self) {
+                    try await request(server, .get, "/a?fail=close", [("Neutrino-Request-Id", "0AMCGAA6W0000")])
+                }
+                let isCounted = try await eventually { server.statistics().failed == 1 }
+                #expect(isCounted)
+                #expect(server.free == server.configuration.total)
+            }
+        }
+    }
+
     @Test("an answer that the end of the connection delimits becomes a whole one")
     func untilClose() async throws {
         let scripted = try await ScriptedServer(answer: "HTTP/1.0 200 OK\r\nX-A: 1\r\n\r\nhello", thenCloses: true)
