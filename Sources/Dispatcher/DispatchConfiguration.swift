@@ -17,7 +17,7 @@ package struct DispatchConfiguration: Sendable {
     package var capacityInterval = TimeAmount.seconds(2)
     /// How long a poll may take.
     package var capacityTimeout = TimeAmount.seconds(5)
-    /// Bounds the hold while there is no pod at all; nil for the route's own hold timeout.
+    /// Bounds the hold while there is no pod at all, shorter or longer than the route's own hold timeout; nil for that.
     package var holdTimeoutNoPods: TimeAmount?
     /// When a pod that fails requests is left alone.
     package var breaker = BreakerConfiguration()

@@ -115,6 +115,7 @@ extension DispatchMachine {
         servingCount = pods.indices.count { pods[$0].isServing }
         guard (podless != nil) != (servingCount == 0) else { return }
         podless = servingCount == 0 ? now : nil
+        if servingCount > 0 { servingSince = now }
         if configuration.holdTimeoutNoPods != nil { renewDeadlines(routeKey: nil) }
     }
 

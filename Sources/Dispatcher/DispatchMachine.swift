@@ -69,6 +69,8 @@ package struct DispatchMachine {
     /// Pods that requests are held for, and since when there is none.
     var servingCount = 0
     var podless: NIODeadline? = .uptimeNanoseconds(0)
+    /// Since when there is one again.
+    var servingSince: NIODeadline = .uptimeNanoseconds(0)
     var pollPace: PollPace
 
     /// When time alone changes a pod; when a first of a line has waited long enough to have a pod reserved; when to look whether pods are
@@ -185,11 +187,21 @@ package struct DispatchMachine {
     }
 
     /// When its hold ends: what it spent with pods that died under it does not count.
+    ///
+    /// While there is no pod a hold of its own may bound it instead. A shorter one ends holds that cannot come to anything; a longer one
+    /// lasts until a pod has been started, and then the route's hold begins, or those that waited for the pod would be refused as it comes.
     func deadline(of entry: RequestEntry) -> NIODeadline {
-        let hold = min(routes[Int(entry.routeKey)].hold, entry.holdLimit)
-        let deadline = entry.arrivedAt + entry.awayFor + hold
-        guard let podless, let bound = configuration.holdTimeoutNoPods else { return deadline }
-        return min(deadline, max(entry.arrivedAt, podless) + min(bound, Self.longestHold))
+        let hold = routes[Int(entry.routeKey)].hold
+        let limit = entry.arrivedAt + entry.awayFor + entry.holdLimit
+        var begin = entry.arrivedAt
+        if let bound = configuration.holdTimeoutNoPods.map({ min($0, Self.longestHold) }) {
+            if let podless {
+                let end = max(entry.arrivedAt, podless) + bound
+                return bound < hold ? min(end, entry.arrivedAt + entry.awayFor + hold, limit) : min(end, limit)
+            }
+            if bound > hold { begin = max(begin, servingSince) }
+        }
+        return min(begin + entry.awayFor + hold, limit)
     }
 
     /// Why one more of a route may not wait; nil where it may.

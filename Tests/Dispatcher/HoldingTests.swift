@@ -187,6 +187,27 @@ import Testing
         #expect(fixture.refusals().map(\.ticket) == [held])
     }
 
+    @Test func whileThereIsNoPodTheyMayBeHeldForLongerAndThePodThatComesGetsThem() throws {
+        var fixture = MachineFixture { $0.holdTimeoutNoPods = .seconds(60) }
+        let first = try fixture.wait()
+        let second = try fixture.wait()
+        let impatient = try fixture.wait(holdLimit: .seconds(40))
+        fixture.pass(.seconds(50))
+        #expect(fixture.refusals().map(\.ticket) == [impatient])
+        let pod = fixture.addPod()
+        fixture.sample(pod, .needs(1), total: .needs(1))
+        #expect(fixture.dispatches() == [first: pod.key])
+        // From now on it waits for its turn, which its route bounds.
+        for _ in 0..<2 {
+            fixture.pass(.seconds(10))
+            fixture.sample(pod, .zero, total: .needs(1))
+        }
+        fixture.pass(.milliseconds(9_900))
+        #expect(fixture.refusals().isEmpty)
+        fixture.pass(.milliseconds(100))
+        #expect(fixture.refusals().map(\.ticket) == [second])
+    }
+
     @Test func oneMoreThanTheQueueHoldsIsRefusedAndThoseThatFitAreNot() throws {
         var fixture = MachineFixture { $0.maxQueueDepth = 1 }
         fixture.pod(.needs(1))

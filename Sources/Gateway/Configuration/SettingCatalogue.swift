@@ -99,7 +99,7 @@ enum SettingCatalogue {
             .routes,
             \.holdTimeoutNoPods,
             SettingType.duration(in: .zero...day).optional("hold_timeout"),
-            "The same while no pod is known at all."
+            "The same while no pod can be used at all: shorter, or longer where pods are started on demand; when one comes, `hold_timeout` begins."
         ),
         .init(
             "request_timeout",
