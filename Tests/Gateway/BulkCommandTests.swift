@@ -98,12 +98,23 @@ struct BulkCommandTests {
         let json = """
             {"bytes":0,"depth":1,"dispatched":0,"draining":false,"lacking":[],"lines":[{"depth":1,"explanation":"x",
             "needs":{"cpus":1,"gpus":0,"memory_gb":8},"priority":"replay","route":"r","why":"gpus","oldest_age":96}],
-            "oldest_age":96,"paused":false,"recorded":0,"routes":[],
+            "oldest_age":0,"paused":false,"recorded":0,"replays":{"depth":1,"oldest_age":96},"routes":[],
             "waits":{"window":900,"count":0,"p50":null,"p90":null,"p99":null,"max":null}}
             """
         let queue = try JSON.decoder.decode(QueuePayload.self, from: Data(json.utf8))
         let row = QueueCommand.text([(nil, queue)], .plain).split(separator: "\n").last ?? ""
         #expect(row.contains("1m 36s           –  r"))
+    }
+
+    @Test("a job whose requests pods answered with 5xx has not completed all, and says so")
+    func serverErrors() throws {
+        let changes: [String: Any] = [
+            "state": "finished", "failed": 0, "waiting": 0, "dispatched": 0, "completed": 4, "server_errors": 0,
+        ]
+        #expect(ReplayProgress.hasCompletedAll(try job(changes)))
+        let bad = try job(changes.merging(["server_errors": 3]) { $1 })
+        #expect(!ReplayProgress.hasCompletedAll(bad))
+        #expect(ReplayProgress.line(bad).contains("4 completed, 3 of them with 5xx"))
     }
 
     @Test("a job is over when nothing more becomes of it by itself")

@@ -98,7 +98,7 @@ function stateCell(td) {
   return (job) => {
     badge.update(job.state, null);
     // Finished is good only where all that was sent completed.
-    if (job.state === "finished" && job.completed < job.queued) setAttribute(badge.node, "data-state", "failed");
+    if (job.state === "finished" && job.completed - job.server_errors < job.queued) setAttribute(badge.node, "data-state", "failed");
     setAttribute(td, "title", job.detail);
   };
 }
@@ -127,6 +127,7 @@ function progressCell(td) {
     const settled = job.completed + job.failed + job.interrupted + skipped;
     bar.value = job.state === "finished" ? 1 : settled / target;
     const parts = [`${count(settled)} of ${job.complete === false && isOpen(job) ? "≥ " : ""}${count(target)}`, `${count(job.completed)} completed`,
+      job.server_errors > 0 && `${count(job.server_errors)} of them with 5xx`,
       job.failed > 0 && `${count(job.failed)} failed`, job.interrupted > 0 && `${count(job.interrupted)} interrupted`,
       job.waiting > 0 && `${count(job.waiting)} waiting`, job.dispatched > 0 && `${count(job.dispatched)} with pods`,
       ...job.skipped.map((each) => `${plural(each.count, "request")} left out: ${words(each.reason)}`)];

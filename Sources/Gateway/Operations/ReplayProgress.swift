@@ -46,7 +46,7 @@ struct ReplayProgress {
     /// Whether it sent all that it was to, and all of that completed. What had been replayed before was none of it.
     static func hasCompletedAll(_ job: ReplayJobPayload) -> Bool {
         let leftOut = job.skipped.filter { $0.reason != "already_replayed" }
-        return job.state == "finished" && job.failed + job.interrupted == 0 && leftOut.isEmpty
+        return job.state == "finished" && job.serverErrors + job.failed + job.interrupted == 0 && leftOut.isEmpty
     }
 
     /// As it is printed at the end.
@@ -82,7 +82,8 @@ struct ReplayProgress {
 
     private static func counts(_ job: ReplayJobPayload, of total: Int) -> String {
         let parts = [
-            ("completed", job.completed), ("failed", job.failed), ("interrupted", job.interrupted),
+            ("completed", job.completed), ("of them with 5xx", job.serverErrors), ("failed", job.failed),
+            ("interrupted", job.interrupted),
             ("left out", skipped(job)),
             ("waiting", job.waiting), ("running", job.dispatched),
         ]
