@@ -26,6 +26,12 @@ static inline CURLcode neutrino_curl_set_pointer(CURL *handle, CURLoption option
     return curl_easy_setopt(handle, option, value);
 }
 
+/* An option that takes bytes, which libcurl copies; none with NULL. */
+static inline CURLcode neutrino_curl_set_blob(CURL *handle, CURLoption option, const void *bytes, size_t count) {
+    struct curl_blob blob = {(void *)bytes, count, CURL_BLOB_COPY};
+    return curl_easy_setopt(handle, option, bytes ? &blob : (struct curl_blob *)0);
+}
+
 /* CURLOPT_WRITEFUNCTION and CURLOPT_HEADERFUNCTION. */
 static inline CURLcode neutrino_curl_set_sink(CURL *handle, CURLoption option,
                                               size_t (*value)(char *, size_t, size_t, void *)) {

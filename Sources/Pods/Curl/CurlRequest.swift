@@ -17,19 +17,41 @@ package struct CurlRequest: Sendable {
     package var caFile: String?
     /// Shown where the other end asks for one. Read for each connection.
     package var clientCertificate: ClientCertificateFiles?
+    /// In place of ``caFile`` and ``clientCertificate``: the bytes of PEM files.
+    package var tls: CurlTLS?
     /// For name resolution, connection and TLS handshake.
     package var connectTimeout: TimeAmount = .seconds(2)
     /// For the exchange as a whole.
     package var timeout: TimeAmount = .seconds(30)
+    /// The longest time without a byte of the answer, in whole seconds, before it ends with ``PodsError/Code/timedOut``; nil for none
+    /// but ``timeout``.
+    package var maximumSilence: Int?
     /// The largest body that is read, in bytes; of one that ``sink`` takes, none counts.
     package var maximumBytes = 1 << 20
     /// Whether the answer's fields are wanted.
     package var keepsFields = false
     /// Takes the body of an answer whose status is 2xx part by part, on the client's thread, in place of ``CurlResponse/body``; false ends
-    /// the exchange with ``PodsError/Code/transferFailed``. For programs that do one thing at a time: it may block.
+    /// the exchange with ``PodsError/Code/transferFailed``. It is called once without bytes when the answer's head is there. For programs that do
+    /// one thing at a time: it may block.
     package var sink: (@Sendable (UnsafeRawBufferPointer) -> Bool)?
 
     package init(url: String) { self.url = url }
+}
+
+/// Certificates in memory. Files on which they stand are read by who sets them, each time anew: libcurl would remember what is in a file
+/// for a day.
+package struct CurlTLS: Sendable {
+    /// Certificates to verify against in place of the system's.
+    package var authority: [UInt8]?
+    /// The client's own, and those up to its authority.
+    package var certificate: [UInt8]?
+    package var key: [UInt8]?
+
+    package init(authority: [UInt8]? = nil, certificate: [UInt8]? = nil, key: [UInt8]? = nil) {
+        self.authority = authority
+        self.certificate = certificate
+        self.key = key
+    }
 }
 
 /// What came back.

@@ -101,9 +101,15 @@ final class CurlTransfer {
         setMethod(request)
         set(CURLOPT_CONNECTTIMEOUT_MS, request.connectTimeout.wholeMilliseconds)
         set(CURLOPT_TIMEOUT_MS, request.timeout.wholeMilliseconds)
-        set(CURLOPT_CAINFO, request.caFile ?? Self.system.file)
-        // A file of one's own is in place of the system's certificates, not beside them.
-        set(CURLOPT_CAPATH, request.caFile == nil ? Self.system.folder : nil)
+        set(CURLOPT_LOW_SPEED_LIMIT, request.maximumSilence == nil ? 0 : 1)
+        set(CURLOPT_LOW_SPEED_TIME, request.maximumSilence ?? 0)
+        // Certificates of one's own are in place of the system's, not beside them.
+        let isSystems = request.caFile == nil && request.tls?.authority == nil
+        set(CURLOPT_CAINFO, isSystems ? Self.system.file : request.caFile)
+        set(CURLOPT_CAPATH, isSystems ? Self.system.folder : nil)
+        set(CURLOPT_CAINFO_BLOB, bytes: request.tls?.authority)
+        set(CURLOPT_SSLCERT_BLOB, bytes: request.tls?.certificate)
+        set(CURLOPT_SSLKEY_BLOB, bytes: request.tls?.key)
         set(CURLOPT_SSLCERT, request.clientCertificate?.certificate)
         set(CURLOPT_SSLKEY, request.clientCertificate?.key)
         set(CURLOPT_CONNECT_TO, list: request.connectTo.map { ["::\($0)"] } ?? [])
@@ -193,6 +199,10 @@ final class CurlTransfer {
     private func takeField(_ line: UnsafeRawBufferPointer) -> Int {
         fieldBytes += line.count
         guard fieldBytes <= Self.maximumFieldBytes else { return 0 }
+        // The empty line: the head is there.
+        if let sink, line.count <= 2, 200..<300 ~= status {
+            guard sink(UnsafeRawBufferPointer(start: nil, count: 0)) else { return 0 }
+        }
         if keepsFields, let colon = line.firstIndex(of: UInt8(ascii: ":")) {
             let value = line[line.index(after: colon)...].split(whereSeparator: { $0 == 13 || $0 == 10 }).first ?? []
             fields.append(
@@ -210,6 +220,15 @@ final class CurlTransfer {
     private func set(_ option: CURLoption, _ value: Int) { _ = neutrino_curl_set_long(handle, option, value) }
 
     private func set(_ option: CURLoption, _ value: String?) { _ = neutrino_curl_set_string(handle, option, value) }
+
+    /// Copied by libcurl.
+    private func set(_ option: CURLoption, bytes: [UInt8]?) {
+        guard let bytes, !bytes.isEmpty else {
+            _ = neutrino_curl_set_blob(handle, option, nil, 0)
+            return
+        }
+        bytes.withUnsafeBytes { _ = neutrino_curl_set_blob(handle, option, $0.baseAddress, $0.count) }
+    }
 
     private func set(_ option: CURLoption, pointer: UnsafeMutableRawPointer) {
         _ = neutrino_curl_set_pointer(handle, option, pointer)
