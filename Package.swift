@@ -103,6 +103,7 @@ let package = Package(
             "Pods",
             ["Core", "HTTP", "CCurl", nioCore, nioPosix, nioTLS, nioSSL, nioLocks, lifecycle, logging, heap]
         ),
+        library("Discovery", ["Core", "OpenAPI", "Pods", nioCore, nioPosix, nioLocks, logging]),
         library(
             "Ingress",
             ["Core", "HTTP", "OpenAPI", "Queue", nioCore, nioPosix, nioLocks, lifecycle, logging, deque]
@@ -128,8 +129,9 @@ let package = Package(
         library(
             "Gateway",
             [
-                "Core", "HTTP", "OpenAPI", "Migrations", "Queue", "Dispatcher", "Pods", "Ingress", "Admin", "Telemetry",
-                "TaskPod", coreMetrics, nioCore, nioPosix, nioLocks, lifecycle, signals, logging, configuration,
+                "Core", "HTTP", "OpenAPI", "Migrations", "Queue", "Dispatcher", "Pods", "Discovery", "Ingress", "Admin",
+                "Telemetry", "TaskPod", coreMetrics, nioCore, nioPosix, nioLocks, lifecycle, signals, logging,
+                configuration,
                 argumentParser, yams, system,
             ]
         ),
@@ -175,7 +177,11 @@ let package = Package(
                 inMemoryTracing,
             ]
         ),
-        tests("Pods", ["Pods", "HTTP", "Core", nioCore, nioPosix, nioEmbedded, nioSSL, nioLocks, logging, lifecycle]),
+        tests(
+            "Pods",
+            ["Pods", "Discovery", "HTTP", "Core", nioCore, nioPosix, nioEmbedded, nioSSL, nioLocks, logging, lifecycle]
+        ),
+        tests("Discovery", ["Discovery", "Pods", "OpenAPI", "Core", nioCore, nioPosix, nioSSL, nioLocks, logging]),
         tests(
             "Ingress",
             [
@@ -197,8 +203,9 @@ let package = Package(
         tests(
             "Gateway",
             [
-                "Gateway", "Admin", "Core", "Dispatcher", "OpenAPI", "Queue", "Ingress", "Pods", "Telemetry", nioCore,
-                nioPosix, nioLocks, logging, argumentParser,
+                "Gateway", "Admin", "Core", "Discovery", "Dispatcher", "OpenAPI", "Queue", "Ingress", "Pods",
+                "Telemetry",
+                nioCore, nioPosix, nioLocks, logging, argumentParser,
             ]
         ),
         tests("Telemetry", ["Telemetry", "HTTP", coreMetrics, tracing, nioCore, nioEmbedded, nioLocks, logging]),

@@ -23,6 +23,8 @@ package struct AdminServer: Service {
         /// The routes as they are now, `default` first.
         package var routes: @Sendable () -> [Route]
         package var readiness: @Sendable () -> Readiness
+        /// How pods are found, and what discovery said last.
+        package var discovery: @Sendable () -> (mode: String, update: DiscoveryUpdate)
 
         package init(
             dispatcher: RequestDispatcher,
@@ -32,7 +34,8 @@ package struct AdminServer: Service {
             meter: RequestMeter,
             metrics: MetricsRegistry,
             routes: @escaping @Sendable () -> [Route],
-            readiness: @escaping @Sendable () -> Readiness
+            readiness: @escaping @Sendable () -> Readiness,
+            discovery: @escaping @Sendable () -> (mode: String, update: DiscoveryUpdate)
         ) {
             self.dispatcher = dispatcher
             self.replayer = replayer
@@ -42,6 +45,7 @@ package struct AdminServer: Service {
             self.metrics = metrics
             self.routes = routes
             self.readiness = readiness
+            self.discovery = discovery
         }
 
         var log: RequestLog { queue.log }

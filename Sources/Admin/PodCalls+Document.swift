@@ -7,7 +7,7 @@ extension PodCalls {
                 method: .get,
                 path: "/admin/api/pods",
                 summary: "Each pod, and what this gateway has placed on it",
-                answers: [.json(.object(["pods": .list(of: .named("Pod"))]))]
+                answers: [.json(.object(["pods": .list(of: .named("Pod")), "discovery": .named("Discovery")]))]
             )
         ]
         + [
@@ -25,7 +25,24 @@ extension PodCalls {
             )
         }
 
-    static let schemas: [(String, Schema)] = [("Pod", pod)]
+    static let schemas: [(String, Schema)] = [("Pod", pod), ("Discovery", discovery)]
+
+    private static let discovery = Schema.object(
+        [
+            "mode": .text.about("How pods are found: `static`, `kubernetes` and so on."),
+            "skipped": .list(
+                of: .object(
+                    [
+                        "name": .text,
+                        "reason": .text,
+                        "mistake": .flag.about("Whether somebody has to mend it; otherwise it passes by itself."),
+                    ],
+                    maybe: ["namespace": .text, "node": .text]
+                )
+            ).about("Pods that were found and are not used: mistakes first, at most 200."),
+        ],
+        maybe: ["problem": .text.about("What keeps the gateway from finding pods; the last known ones stay.")]
+    )
 
     private static let pod = Schema.object(
         [

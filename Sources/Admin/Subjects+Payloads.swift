@@ -11,7 +11,10 @@ extension AdminServer.Subjects {
         return payload
     }
 
-    func podsPayload() async -> PodsPayload { PodsPayload(await dispatcher.podSnapshots()) }
+    func podsPayload() async -> PodsPayload {
+        let (mode, found) = discovery()
+        return PodsPayload(await dispatcher.podSnapshots(), discovery: DiscoveryPayload(mode: mode, found))
+    }
 
     func routesPayload() -> RoutesPayload {
         let controls = settings.controls

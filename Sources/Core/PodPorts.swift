@@ -10,13 +10,38 @@ package protocol PodDiscovery: Sendable {
 /// The pods that there are now.
 package struct DiscoveryUpdate: Sendable {
     package var pods: [PodDescription]
+    /// What was found and is not used now.
+    package var skipped: [SkippedPod]
     /// What is wrong with discovery, in words; nil when all is well.
     package var problem: String?
 
-    package init(pods: [PodDescription], problem: String? = nil) {
+    package init(pods: [PodDescription], skipped: [SkippedPod] = [], problem: String? = nil) {
         self.pods = pods
+        self.skipped = skipped
         self.problem = problem
     }
+}
+
+/// A pod that discovery found and that gets nothing, and why.
+package struct SkippedPod: Hashable, Sendable {
+    package var name: String
+    package var namespace: String?
+    package var node: String?
+    /// In words: `not ready`, `its annotation neutrino.dev/port is "abc"; …`.
+    package var reason: String
+    /// Whether somebody has to mend it; otherwise it passes by itself.
+    package var isMistake: Bool
+
+    package init(name: String, namespace: String?, node: String? = nil, reason: String, isMistake: Bool) {
+        self.name = name
+        self.namespace = namespace
+        self.node = node
+        self.reason = reason
+        self.isMistake = isMistake
+    }
+
+    /// `namespace/name`
+    package var id: String { namespace.map { "\($0)/\(name)" } ?? name }
 }
 
 /// Who wants to know about pods: the dispatcher. Called from any thread; calls about one pod come in order.

@@ -1,6 +1,6 @@
 /// A value of a JSON or YAML document, with the place it has in the file.
-struct DocumentNode: Sendable {
-    enum Value: Sendable {
+package struct DocumentNode: Sendable {
+    package enum Value: Sendable {
         /// `isPlain`: written without quotes (and without a tag that says text), so that it may mean a number, a truth value or null.
         case scalar(String, isPlain: Bool)
         case sequence([DocumentNode])
@@ -8,24 +8,24 @@ struct DocumentNode: Sendable {
         case mapping([(key: String, value: DocumentNode)])
     }
 
-    var value: Value
-    var line: Int
-    var column: Int
+    package var value: Value
+    package var line: Int
+    package var column: Int
 
     /// The value of a key; nil where this is no mapping or has no such key.
-    subscript(_ key: String) -> DocumentNode? {
+    package subscript(_ key: String) -> DocumentNode? {
         guard case .mapping(let pairs) = value else { return nil }
         return pairs.first { $0.key == key }?.value
     }
 
     /// Text: quoted, or plain and not null. Plain numbers are text as they are written.
-    var text: String? {
+    package var text: String? {
         guard case .scalar(let text, _) = value, !isNull else { return nil }
         return text
     }
 
     /// A plain decimal number, finite.
-    var number: Double? {
+    package var number: Double? {
         guard case .scalar(let text, isPlain: true) = value, !text.isEmpty,
             text.utf8.allSatisfy({ ($0 >= 0x30 && $0 <= 0x39) || "+-.eE".utf8.contains($0) }),
             let number = Double(text), number.isFinite
@@ -33,13 +33,13 @@ struct DocumentNode: Sendable {
         return number
     }
 
-    var isNull: Bool {
+    package var isNull: Bool {
         guard case .scalar(let text, isPlain: true) = value else { return false }
         return ["", "~", "null", "Null", "NULL"].contains(text)
     }
 
     /// What an error message calls it: the value itself where it is short.
-    var summary: String {
+    package var summary: String {
         switch value {
         case .scalar(_, _) where isNull: return "null"
         case .scalar(let text, let isPlain):
@@ -65,9 +65,14 @@ package struct DocumentLimits: Sendable {
 }
 
 /// Where in a text a reader of JSON or YAML gave up, and why. It becomes an ``OpenAPIError`` once the file is known.
-struct DocumentProblem: Error {
-    var code = OpenAPIError.Code.syntax
-    var line: Int?
-    var column: Int?
-    var message: String
+package struct DocumentProblem: Error, CustomStringConvertible {
+    package var code = OpenAPIError.Code.syntax
+    package var line: Int?
+    package var column: Int?
+    package var message: String
+
+    package var description: String {
+        guard let line else { return message }
+        return "line \(line)\(column.map { ", column \($0)" } ?? ""): \(message)"
+    }
 }

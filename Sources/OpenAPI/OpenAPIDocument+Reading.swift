@@ -24,35 +24,12 @@ extension OpenAPIDocument {
         }
         let tree: DocumentNode
         do throws(DocumentProblem) {
-            tree = try root(text, file: file, limits: limits)
+            tree = try DocumentNode.read(text, file: file, limits: limits)
         } catch {
             throw OpenAPIError(error.code, file: file, line: error.line, column: error.column, message: error.message)
         }
         var reader = DocumentReader(file: file, root: tree)
         return try reader.read()
-    }
-
-    private static func root(
-        _ text: String,
-        file: String,
-        limits: DocumentLimits
-    ) throws(DocumentProblem) -> DocumentNode {
-        let name = file.lowercased()
-        if name.hasSuffix(".json") { return try JSONReader.read(text, limits: limits) }
-        guard text.utf8.first(where: { $0 > 0x20 }) == UInt8(ascii: "{") else {
-            return try YAMLReader.read(text, limits: limits)
-        }
-        // `{` begins JSON, or YAML in its flow style.
-        let isYAML = name.hasSuffix(".yaml") || name.hasSuffix(".yml")
-        do throws(DocumentProblem) {
-            return try JSONReader.read(text, limits: limits)
-        } catch let jsonProblem {
-            do throws(DocumentProblem) {
-                return try YAMLReader.read(text, limits: limits)
-            } catch {
-                throw isYAML ? error : jsonProblem
-            }
-        }
     }
 
     private static func contents(of path: String, limit: Int) throws(OpenAPIError) -> [UInt8] {
@@ -81,4 +58,36 @@ extension OpenAPIDocument {
     private static func tooLarge(_ file: String, _ limit: Int) -> OpenAPIError {
         OpenAPIError(.tooLarge, file: file, message: "it is larger than \(limit) bytes")
     }
+}
+
+extension DocumentNode {
+    /// Reads a text: JSON where the file's name ends in `.json`, YAML where in `.yaml` or `.yml`, else what it looks like.
+    package static func read(
+        _ text: String,
+        file: String,
+        limits: DocumentLimits = DocumentLimits()
+    ) throws(DocumentProblem) -> DocumentNode {
+        let name = file.lowercased()
+        if name.hasSuffix(".json") { return try JSONReader.read(text, limits: limits) }
+        guard text.utf8.first(where: { $0 > 0x20 }) == UInt8(ascii: "{") else {
+            return try YAMLReader.read(text, limits: limits)
+        }
+        // `{` begins JSON, or YAML in its flow style.
+        let isYAML = name.hasSuffix(".yaml") || name.hasSuffix(".yml")
+        do throws(DocumentProblem) {
+            return try JSONReader.read(text, limits: limits)
+        } catch let jsonProblem {
+            do throws(DocumentProblem) {
+                return try YAMLReader.read(text, limits: limits)
+            } catch {
+                throw isYAML ? error : jsonProblem
+            }
+        }
+    }
+
+    /// Reads JSON.
+    package static func json(
+        _ text: String,
+        limits: DocumentLimits = DocumentLimits()
+    ) throws(DocumentProblem) -> DocumentNode { try JSONReader.read(text, limits: limits) }
 }

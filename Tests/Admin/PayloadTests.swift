@@ -36,7 +36,8 @@ struct PayloadTests {
     @Test("pods")
     func pods() throws {
         let json = """
-            {"pods":[{"available":{"cpus":8,"gpus":2,"memory_gb":32},"breaker":"open","breaker_reopens_in":9.5,"counts":{"aborted":1,\
+            {"discovery":{"mode":"kubernetes","problem":"p","skipped":[{"mistake":true,"name":"b","namespace":"n","node":"m","reason":"r"}]},\
+            "pods":[{"available":{"cpus":8,"gpus":2,"memory_gb":32},"breaker":"open","breaker_reopens_in":9.5,"counts":{"aborted":1,\
             "answered":2,"busy":3,"connect_failed":4,"dispatched":5,"polls":6,"polls_failed":7,"resets":8,"server_errors":9,\
             "timeouts":10},"drained":false,"draining":false,"failed_polls":1,"gone":false,"healthy":true,"id":"a:1","idle_workers":3,\
             "leased":{"cpus":0,"gpus":0,"memory_gb":0},"leases":0,"name":"a","namespace":"n","node":"m","poll_problem":"timed out",\

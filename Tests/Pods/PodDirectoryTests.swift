@@ -1,4 +1,5 @@
 import Core
+import Discovery
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore

@@ -27,15 +27,30 @@ export function podsPanel() {
     ],
   });
   rows.update([]);
-  const show = ({ pods: all }) => {
+  const trouble = h("div", { class: "discovery" });
+  const show = ({ pods: all, discovery }) => {
     rows.say("There is no pod yet. Requests are held; discovery goes on.");
     rows.update(all);
+    showTrouble(trouble, discovery);
   };
   pods.watch(show);
   onTick(() => pods.value && show(pods.value));
   const legend = h("span", { class: "bar-legend" },
     h("span", { class: "ours" }, "used by us"), h("span", { class: "others" }, "by others"), h("span", { class: "free" }, "free"));
-  return panel("Pods", { id: "pods", beside: legend }, rows.node);
+  return panel("Pods", { id: "pods", beside: legend }, trouble, rows.node);
+}
+
+/// What keeps pods from being found or used, a line each; others that are not used, in one.
+function showTrouble(node, { problem, skipped }) {
+  const name = (pod) => [pod.namespace, pod.name].filter(Boolean).join("/");
+  const lines = skipped.filter((pod) => pod.mistake).map((pod) => `${name(pod)} is not used: ${pod.reason}`);
+  if (problem) lines.unshift(`Discovery: ${problem}`);
+  const others = skipped.filter((pod) => !pod.mistake).map((pod) => `${name(pod)} (${pod.reason.replace(/^it is /, "")})`);
+  const shown = JSON.stringify([lines, others]);
+  if (node.dataset.shown === shown) return;
+  node.dataset.shown = shown;
+  const quiet = others.length > 0 ? h("p", { class: "muted" }, `Not used now: ${others.slice(0, 20).join(", ")}${others.length > 20 ? ` and ${others.length - 20} more` : ""}`) : null;
+  node.replaceChildren(...[...lines.map((line) => h("p", { class: "alarm-text" }, line)), quiet].filter(Boolean));
 }
 
 function nameCell(td) {

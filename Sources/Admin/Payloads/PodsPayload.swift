@@ -4,9 +4,11 @@ import Dispatcher
 /// What `GET /admin/api/pods` answers.
 package struct PodsPayload: Codable, Equatable, Sendable {
     package var pods: [PodPayload]
+    package var discovery: DiscoveryPayload
 
-    init(_ pods: [PodSnapshot]) {
+    init(_ pods: [PodSnapshot], discovery: DiscoveryPayload) {
         self.pods = pods.map(PodPayload.init)
+        self.discovery = discovery
     }
 }
 

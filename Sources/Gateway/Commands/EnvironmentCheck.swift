@@ -17,12 +17,13 @@ struct EnvironmentFinding: Hashable, Sendable {
 
 /// Looks at files, ports and limits as `serve` would find them, and changes nothing.
 struct EnvironmentCheck {
-    let settings: GatewaySettings
+    let loaded: LoadedConfiguration
+    var settings: GatewaySettings { loaded.settings }
 
-    init(_ loaded: LoadedConfiguration) { settings = loaded.settings }
+    init(_ loaded: LoadedConfiguration) { self.loaded = loaded }
 
     func run() async -> [EnvironmentFinding] {
-        var findings = [database, pods, descriptors]
+        var findings = [database] + (await PodsCheck(loaded).run()) + [descriptors]
         if let path = settings.upstreamCAFile { findings.append(certificates(path)) }
         if let finding = adminCertificate { findings.append(finding) }
         for (key, host, port) in [
@@ -47,17 +48,6 @@ struct EnvironmentCheck {
             return problem("database_path: the folder \(quoted(folder)) cannot be written to: \(errorText())")
         }
         return good("database_path: \(quoted(path)) \(access(path, F_OK) == 0 ? "is there" : "will be made")")
-    }
-
-    private var pods: EnvironmentFinding {
-        let count = settings.staticBackends.count
-        guard count > 0 else {
-            return EnvironmentFinding(
-                kind: .warning,
-                message: "static_backends: no pods are named: every request waits until there are some"
-            )
-        }
-        return good("static_backends: \(count) \(count == 1 ? "pod" : "pods")")
     }
 
     private var descriptors: EnvironmentFinding {
@@ -101,9 +91,7 @@ struct EnvironmentCheck {
         }
     }
 
-    private func good(_ message: String) -> EnvironmentFinding { EnvironmentFinding(kind: .good, message: message) }
-    private func problem(_ message: String) -> EnvironmentFinding {
-        EnvironmentFinding(kind: .problem, message: message)
-    }
+    private func good(_ message: String) -> EnvironmentFinding { .init(kind: .good, message: message) }
+    private func problem(_ message: String) -> EnvironmentFinding { .init(kind: .problem, message: message) }
     private func errorText() -> String { String(cString: strerror(errno)) }
 }

@@ -81,6 +81,16 @@ struct PodsCommand: ParsableCommand {
 
     @Sendable static func text(_ answers: [(gateway: String?, payload: PodsPayload)], _ terminal: Terminal) -> String {
         table(answers.map { ($0.gateway, $0.payload.pods) }, terminal)
+            + answers.flatMap { troubles($0.payload.discovery, of: $0.gateway) }.joined()
+    }
+
+    /// What keeps pods from being found or used, a line each.
+    private static func troubles(_ discovery: DiscoveryPayload, of gateway: String?) -> [String] {
+        let place = gateway.map { "\($0): " } ?? ""
+        let mistakes = discovery.skipped.filter(\.mistake).map { pod in
+            "\(place)\(pod.namespace.map { "\($0)/" } ?? "")\(pod.name) is not used: \(pod.reason)\n"
+        }
+        return (discovery.problem.map { ["\(place)discovery: \($0)\n"] } ?? []) + mistakes
     }
 
     private static func table(_ gateways: [(String?, [PodPayload])], _ terminal: Terminal) -> String {

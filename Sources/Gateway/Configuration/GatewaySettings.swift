@@ -35,9 +35,26 @@ package struct GatewaySettings: Sendable {
     package var maxAttempts = 3
     package var busyStatuses = [503]
 
-    // Pods.
-    var discoveryMode = DiscoveryMode.static
+    // Finding pods.
+    package var discoveryMode = DiscoveryMode.static
     package var staticBackends: [PodDescription] = []
+    package var discoveryFile: String?
+    /// nil: that of the service account or kubeconfig; empty: all.
+    package var k8sNamespace: [String]?
+    package var k8sLabelSelector: String?
+    package var k8sPort: Int?
+    package var k8sAPIURL: String?
+    package var kubeconfig: String?
+    /// nil: the kubeconfig's own choice.
+    package var k8sContext: String?
+    package var dnsName: String?
+    /// Of services it is in their records.
+    package var dnsPort: Int?
+    package var dnsScheme = BackendScheme.http
+    package var dnsRefresh = Duration.seconds(10)
+    var dnsServer: NameServerAddress?
+
+    // Pods.
     package var capacityUpdateInterval = Duration.seconds(2)
     package var capacityTimeout = Duration.seconds(5)
     package var streamIdleTimeout = Duration.seconds(300)
@@ -96,9 +113,21 @@ package struct GatewaySettings: Sendable {
 }
 
 /// How pods are found.
-enum DiscoveryMode: String, CaseIterable, Sendable {
+package enum DiscoveryMode: String, CaseIterable, Sendable {
     /// Those of `STATIC_BACKENDS`.
     case `static`
+    /// Those with the labels of `K8S_LABEL_SELECTOR`.
+    case kubernetes
+    /// Those behind `DNS_NAME`.
+    case dns
+    /// Those that `DISCOVERY_FILE` lists.
+    case file
+}
+
+/// What is spoken to pods that a name has.
+package enum BackendScheme: String, CaseIterable, Sendable {
+    case http
+    case https
 }
 
 /// How log lines are written.

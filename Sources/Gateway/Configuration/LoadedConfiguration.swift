@@ -14,6 +14,13 @@ package struct LoadedConfiguration: Sendable {
     package var routes: [RouteRule] = []
     /// The YAML file, where one was named.
     package var filePath: String?
+    /// What Kubernetes and its manifests tell a pod of itself, of the environment.
+    var surroundings: [String: String] = [:]
+
+    /// No settings: nobody sets them for the gateway alone.
+    private static let tellingSurroundings: Set<String> = [
+        "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "HOSTNAME", "POD_NAME", "POD_NAMESPACE",
+    ]
 
     func origin(_ key: String) -> SettingOrigin { origins[key] ?? .default }
 
@@ -42,6 +49,7 @@ package struct LoadedConfiguration: Sendable {
         }
         var loaded = LoadedConfiguration()
         loaded.filePath = flags.configPath
+        loaded.surroundings = environment.filter { Self.tellingSurroundings.contains($0.key) }
         loaded.routes = file?.routes ?? []
         problems += loaded.readSettings(flags: flags, environment: environment, file: file)
         problems += loaded.readTokenFiles(readFile)

@@ -9,7 +9,7 @@ import Queue
 ///
 /// Longer than 400 lines because it is that one table.
 enum SettingCatalogue {
-    static let all: [SettingDefinition] = listener + routes + pods + queue + admin + process + traces
+    static let all: [SettingDefinition] = listener + routes + discovery + pods + queue + admin + process + traces
 
     private static let byKey = Dictionary(uniqueKeysWithValues: all.map { ($0.key, $0) })
 
@@ -140,15 +140,6 @@ enum SettingCatalogue {
     ]
 
     private static let pods: [SettingDefinition] = [
-        .init("discovery_mode", .pods, \.discoveryMode, .word, "How pods are found."),
-        .init(
-            "static_backends",
-            .pods,
-            \.staticBackends,
-            .backends,
-            "The pods, for `discovery_mode` static.",
-            reloadable: true
-        ),
         .init(
             "capacity_update_interval",
             .pods,
@@ -404,8 +395,8 @@ enum SettingCatalogue {
         ),
     ]
 
-    private static let hour = Duration.seconds(3600)
-    private static let day = Duration.seconds(86_400)
+    static let hour = Duration.seconds(3600)
+    static let day = Duration.seconds(86_400)
     private static let years = Duration.seconds(3650 * 86_400)
 }
 

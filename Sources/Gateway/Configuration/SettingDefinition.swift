@@ -31,6 +31,7 @@ struct SettingDefinition: Sendable {
     enum Group: String, CaseIterable, Sendable {
         case listener = "Listener"
         case routes = "Routes and holding"
+        case discovery = "Finding pods"
         case pods = "Pods"
         case queue = "Queue and request log"
         case admin = "Admin listener"

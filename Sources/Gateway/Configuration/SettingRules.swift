@@ -1,4 +1,5 @@
 import Core
+import Discovery
 
 /// What several values together must keep to.
 enum SettingRules {
@@ -15,6 +16,7 @@ enum SettingRules {
             )
         }
         problems += tokens(of: loaded)
+        problems += discovery(of: loaded)
         for (prefix, certificate, key) in [
             ("admin_tls", settings.adminTLSCertFile, settings.adminTLSKeyFile),
             ("upstream_client", settings.upstreamClientCertFile, settings.upstreamClientKeyFile),
@@ -50,6 +52,35 @@ enum SettingRules {
             )
         }
         return problems
+    }
+
+    /// What a way of finding pods cannot do without.
+    private static func discovery(of loaded: LoadedConfiguration) -> [ConfigurationProblem] {
+        let settings = loaded.settings
+        func missing(_ key: String, _ accepted: String) -> ConfigurationProblem {
+            ConfigurationProblem(
+                "discovery_mode: \(settings.discoveryMode.rawValue) needs \(key)",
+                origin: loaded.origin("discovery_mode"),
+                accepted: "\(key.uppercased()), \(accepted)"
+            )
+        }
+        switch settings.discoveryMode {
+        case .static: return []
+        case .kubernetes:
+            return settings.k8sLabelSelector == nil
+                ? [missing("k8s_label_selector", "the labels of task pods, such as app=task-pod")] : []
+        case .dns:
+            guard let name = settings.dnsName else {
+                return [missing("dns_name", "the name whose addresses the pods are")]
+            }
+            guard DNSConfiguration(name: name).isOfServices || settings.dnsPort != nil else {
+                return [missing("dns_port", "the port of the pods; only services (_http._tcp.…) have their own")]
+            }
+            return []
+        case .file:
+            return settings.discoveryFile == nil
+                ? [missing("discovery_file", "the path of a file that lists pods")] : []
+        }
     }
 
     /// A token that stood in two lists would do what the lesser of them is there to prevent.

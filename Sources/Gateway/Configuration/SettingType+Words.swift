@@ -1,7 +1,7 @@
 import Core
+import Discovery
 import Ingress
 import NIOCore
-import Pods
 
 extension SettingType where Value == ResourceVector {
     /// `cpus=1, gpus=0, memory_gb=1`, fractions allowed; what is not named is 0.
@@ -45,13 +45,13 @@ extension SettingType where Value == ResourceVector {
 }
 
 extension SettingType where Value == [PodDescription] {
-    /// `http://10.0.0.7:8080,https://pod`, as ``Pods/BackendList`` reads them.
+    /// `http://10.0.0.7:8080,https://pod`, as ``Discovery/BackendList`` reads them.
     static var backends: SettingType {
         SettingType(
             "URL,…",
             accepted: "http://host:port or https://host:port, separated by commas, each once",
             parse: { text throws(SettingRejection) in
-                do throws(PodsError) {
+                do throws(DiscoveryError) {
                     return try BackendList.parse(text)
                 } catch {
                     throw SettingRejection(error.message)

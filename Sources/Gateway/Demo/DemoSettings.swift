@@ -12,6 +12,8 @@ struct DemoSettings {
     ///   - isFree: Whether a port can be listened on.
     init(_ given: LoadedConfiguration, isFree: (_ host: String, _ port: Int) async -> Bool) async throws(GatewayError) {
         loaded = given
+        // It brings its own pods, or takes those of a list.
+        loaded.settings.discoveryMode = .static
         if given.isDefault("gateway_host") { loaded.settings.gatewayHost = "127.0.0.1" }
         if given.isDefault("gateway_port") {
             loaded.settings.gatewayPort = await Self.firstFree(from: 8080, loaded.settings.gatewayHost, isFree)

@@ -15,13 +15,13 @@ struct GatewayParts: Sendable {
     let loaded: LoadedConfiguration
     /// Serves clients and pods; the dispatcher decides on its first loop.
     let group: MultiThreadedEventLoopGroup
-    /// Serves operators, so that what they ask holds up no request.
+    /// Serves operators, and asks name servers, so that neither holds up a request.
     let adminGroup: MultiThreadedEventLoopGroup
     let queue: RequestQueue
     let routes: RouteBook
     /// The document where `openapi_spec_path` names none.
     let embedded: OpenAPIDocument?
-    let discovery: StaticDiscovery
+    let pods: PodSource
     let curl: CurlClient
     let transport: UpstreamTransport
     let directory: PodDirectory
@@ -53,12 +53,30 @@ struct GatewayParts: Sendable {
         }
         let settings = loaded.settings
         let adminTLS = try settings.adminTLS()
+        let curl = CurlClient()
+        let adminGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: settings.eventLoops ?? System.coreCount)
         do {
+            let pods = try PodSource(loaded, client: curl, group: adminGroup, logger: logs.logger("discovery"))
             let transport = try UpstreamTransport(configuration: settings.podsConfiguration, group: group)
             let queue = try RequestQueue.open(settings.queueConfiguration, logger: logs.logger("queue"))
-            return GatewayParts(loaded, logs, descriptorLimit, group, queue, routes, document, transport, adminTLS)
+            return GatewayParts(
+                loaded,
+                logs,
+                descriptorLimit,
+                group,
+                adminGroup,
+                queue,
+                routes,
+                document,
+                transport,
+                curl,
+                pods,
+                adminTLS
+            )
         } catch {
+            curl.shutdown()
+            try? await adminGroup.shutdownGracefully()
             try? await group.shutdownGracefully()
             throw error
         }
@@ -69,16 +87,18 @@ struct GatewayParts: Sendable {
         _ logs: LogOutput,
         _ descriptorLimit: Int,
         _ group: MultiThreadedEventLoopGroup,
+        _ adminGroup: MultiThreadedEventLoopGroup,
         _ queue: RequestQueue,
         _ routes: RouteBook,
         _ document: OpenAPIDocument?,
         _ transport: UpstreamTransport,
+        _ curl: CurlClient,
+        _ pods: PodSource,
         _ adminTLS: AdminTLS?
     ) {
         let settings = loaded.settings
         let health = HealthState()
         let metrics = MetricsRegistry()
-        let curl = CurlClient()
         let spans = SpanBuffer()
         let tracing = GatewayTracing(settings, buffer: spans, client: curl, logger: logs.logger("traces"))
         let polling = PollingRelay()
@@ -117,12 +137,12 @@ struct GatewayParts: Sendable {
         )
         self.metrics = metrics
         embedded = document
-        adminGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        discovery = StaticDiscovery(backends: settings.staticBackends)
+        self.adminGroup = adminGroup
+        self.pods = pods
         self.curl = curl
         self.tracing = tracing
         directory = PodDirectory(
-            discovery: discovery,
+            discovery: pods.discovery,
             observer: DiscoveryWitness(observer: PollMeter(observer: dispatcher, registry: metrics), health: health),
             client: curl,
             configuration: settings.podsConfiguration,
@@ -144,6 +164,7 @@ struct GatewayParts: Sendable {
         metrics.add(
             RequestCollector(meter: queue.meter),
             DispatchCollector(dispatcher: dispatcher, maxQueueDepth: settings.maxQueueDepth, health: health),
+            DiscoveryCollector(directory: directory),
             StorageCollector(queue: queue),
             GatewayCollector(ingress: ingress, eventLoops: Array(group.makeIterator()).count),
             SpanCollector(buffer: spans),
@@ -171,6 +192,10 @@ struct GatewayParts: Sendable {
                         isDraining: report.draining,
                         body: report.json
                     )
+                },
+                discovery: { [directory, mode = loaded.settings.discoveryMode.rawValue] in
+                    let status = directory.status
+                    return (mode, DiscoveryUpdate(pods: [], skipped: status.skipped, problem: status.problem))
                 }
             ),
             gate: gate,

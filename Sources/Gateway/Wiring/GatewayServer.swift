@@ -139,7 +139,7 @@ package final class GatewayServer: Sendable {
                 "address": "\(address.ipAddress ?? ""):\(address.port ?? 0)",
                 "admin": "\(settings.adminHost):\(adminPort)",
                 "database": "\(settings.databasePath)",
-                "pods": "\(settings.staticBackends.count)",
+                "discovery": "\(settings.discoveryMode.rawValue)",
                 "routes": "\(parts.routes.current.routes.count)",
             ]
         )

@@ -1,3 +1,4 @@
+import Core
 import Dispatcher
 import Ingress
 import Pods
@@ -16,13 +17,22 @@ struct HealthService: Service {
     }
 
     func tick() async {
-        health.report(directory.status.problem, about: "discovery")
+        let found = directory.status
+        health.report(found.problem ?? Self.mistakes(found.skipped), about: "discovery")
         health.report(journal.unavailable?.description, about: "storage")
         // One that was not asked yet is not in trouble.
         let pods = await dispatcher.podSnapshots().filter { !$0.isGone && ($0.available != nil || $0.failedPolls > 0) }
         let routable = pods.count(where: \.isRoutable)
         let problem = routable == pods.count ? nil : "\(pods.count - routable) of \(pods.count) pods cannot be used now"
         health.report(problem, about: "pods")
+    }
+
+    /// The first of the pods that nobody can use until somebody mends them.
+    private static func mistakes(_ skipped: [SkippedPod]) -> String? {
+        let mistakes = skipped.filter(\.isMistake)
+        guard let first = mistakes.first else { return nil }
+        let others = mistakes.count > 1 ? ", and \(mistakes.count - 1) more" : ""
+        return "the pod \(first.id) cannot be used: \(first.reason)\(others)"
     }
 }
 

@@ -1,5 +1,6 @@
 import Admin
 import Core
+import Discovery
 import Dispatcher
 import Ingress
 import Logging
@@ -92,7 +93,7 @@ actor ReloadService: Service {
         await parts.dispatcher.routesChanged(routes.table.routes) { [settings = parts.queue.settings] in
             settings.controls
         }
-        if let backends = plan.backends { parts.discovery.update(backends) }
+        if let backends = plan.backends { parts.pods.list?.update(backends) }
         if let tokens = plan.tokens { parts.gate.replace(tokens) }
         for warning in routes.warnings { logger.warning("OpenAPI document", metadata: ["warning": "\(warning)"]) }
         var facts: Logger.Metadata = ["routes": "\(routes.table.routes.count)"]

@@ -5,8 +5,8 @@ import NIOCore
 package enum BackendList {
     /// Reads `http://10.0.0.7:8080, https://[2001:db8::1]`. White space and empty entries are passed over; scheme and host are
     /// made lower case; the port is 80 or 443 where none is given.
-    /// - Throws: A ``PodsError`` that names the entry and what is accepted: a pod is a scheme, a host and a port and nothing else.
-    package static func parse(_ text: String) throws(PodsError) -> [PodDescription] {
+    /// - Throws: A ``DiscoveryError`` that names the entry and what is accepted: a pod is a scheme, a host and a port and nothing else.
+    package static func parse(_ text: String) throws(DiscoveryError) -> [PodDescription] {
         var pods: [PodDescription] = []
         var seen: Set<String> = []
         for entry in text.split(separator: ",") {
@@ -21,11 +21,12 @@ package enum BackendList {
         return pods
     }
 
-    private static func refused(_ url: Substring, _ why: String) -> PodsError {
-        PodsError(.invalidConfiguration, "\"\(url)\" \(why)")
+    private static func refused(_ url: Substring, _ why: String) -> DiscoveryError {
+        DiscoveryError(.invalidConfiguration, "\"\(url)\" \(why)")
     }
 
-    private static func pod(_ url: Substring) throws(PodsError) -> PodDescription {
+    /// Reads one URL.
+    static func pod(_ url: Substring) throws(DiscoveryError) -> PodDescription {
         guard let separator = url.utf8.firstRange(of: "://".utf8) else {
             throw refused(url, "has no scheme; http://host:port or https://host:port is accepted")
         }
@@ -59,7 +60,7 @@ package enum BackendList {
     private static func split(
         _ authority: Substring,
         of url: Substring
-    ) throws(PodsError) -> (host: String, port: Substring?) {
+    ) throws(DiscoveryError) -> (host: String, port: Substring?) {
         if authority.first == "[" {
             guard let end = authority.firstIndex(of: "]") else {
                 throw refused(url, "has an IPv6 address without its closing bracket")

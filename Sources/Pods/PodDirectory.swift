@@ -21,6 +21,8 @@ package final class PodDirectory: Service, PodPolling {
         package var problem: String?
         /// In the order in which discovery told them.
         package var pods: [Pod] = []
+        /// What was found and is not used.
+        package var skipped: [SkippedPod] = []
     }
 
     private let discovery: any PodDiscovery
@@ -74,7 +76,10 @@ package final class PodDirectory: Service, PodPolling {
                     problem = "discovery has failed: \(error)"
                 }
                 guard !Task.isCancelled else { return }
-                self.take(DiscoveryUpdate(pods: self.status.pods.map(\.description), problem: problem))
+                let last = self.status
+                self.take(
+                    DiscoveryUpdate(pods: last.pods.map(\.description), skipped: last.skipped, problem: problem)
+                )
                 try? await self.clock.sleep(for: Self.pauseAfterFailure)
             }
         }
@@ -92,8 +97,9 @@ package final class PodDirectory: Service, PodPolling {
             let before = status
             let pods = Self.intern(update.pods, known: before.pods)
             if pods != before.pods || !before.wasTried { poller.replace(pods) }
-            box.withLockedValue { $0 = Status(wasTried: true, problem: update.problem, pods: pods) }
-            log(before: before, pods: pods, problem: update.problem)
+            let now = Status(wasTried: true, problem: update.problem, pods: pods, skipped: update.skipped)
+            box.withLockedValue { $0 = now }
+            log(before: before, now: now)
         }
     }
 
@@ -108,10 +114,10 @@ package final class PodDirectory: Service, PodPolling {
         }
     }
 
-    private func log(before: Status, pods: [Pod], problem: String?) {
-        if before.pods != pods {
-            let (old, new) = (Set(before.pods), Set(pods))
-            for pod in pods where !old.contains(pod) {
+    private func log(before: Status, now: Status) {
+        if before.pods != now.pods {
+            let (old, new) = (Set(before.pods), Set(now.pods))
+            for pod in now.pods where !old.contains(pod) {
                 logger.notice(
                     "found a pod",
                     metadata: ["pod": "\(pod.id)", "draining": "\(pod.description.isDraining)"]
@@ -121,11 +127,21 @@ package final class PodDirectory: Service, PodPolling {
                 logger.notice("a pod is gone", metadata: ["pod": "\(pod.id)"])
             }
         }
-        guard problem != before.problem else { return }
-        if let problem {
-            logger.warning("pods cannot be discovered", metadata: ["problem": "\(problem)"])
+        if before.skipped != now.skipped {
+            let old = Set(before.skipped)
+            for pod in now.skipped where !old.contains(pod) {
+                logger.log(
+                    level: pod.isMistake ? .warning : .debug,
+                    "a pod that was found is not used",
+                    metadata: ["pod": "\(pod.id)", "reason": "\(pod.reason)"]
+                )
+            }
+        }
+        guard now.problem != before.problem else { return }
+        if let problem = now.problem {
+            logger.warning("discovery of pods has a problem", metadata: ["problem": "\(problem)"])
         } else {
-            logger.notice("pods are discovered again")
+            logger.notice("discovery of pods has no problem any more")
         }
     }
 }

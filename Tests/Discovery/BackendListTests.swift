@@ -1,5 +1,5 @@
 import Core
-import Pods
+import Discovery
 import Testing
 
 @Suite("The list of backends")
@@ -57,7 +57,7 @@ struct BackendListTests {
         ]
     )
     func refused(text: String, message: String) {
-        let error = #expect(throws: PodsError.self) { try BackendList.parse(text) }
+        let error = #expect(throws: DiscoveryError.self) { try BackendList.parse(text) }
         #expect(error?.code == .invalidConfiguration)
         #expect(error?.message.contains(message) == true, "\(error?.message ?? "nothing")")
     }

@@ -1,0 +1,41 @@
+/// Why pods cannot be discovered.
+package struct DiscoveryError: Error, Sendable, CustomStringConvertible {
+    package enum Code: Hashable, Sendable {
+        /// A list of backends, a file, a setting: nothing that starts with it would work.
+        case invalidConfiguration
+        /// A file cannot be read, or says what cannot be.
+        case invalidFile
+        /// Nobody answers: no connection, no TLS, no answer in time, a connection that broke.
+        case unreachable
+        /// 401: who the gateway says it is, is not believed.
+        case unauthorized
+        /// 403: it is believed, and may not.
+        case forbidden
+        /// What was asked for is older than what the API server remembers: it must be asked for anew.
+        case gone
+        /// Another status than 2xx.
+        case refused
+        /// An answer that cannot be read.
+        case invalidAnswer
+        /// A watch from which nothing was heard for too long.
+        case silent
+    }
+
+    package var code: Code
+    /// In words, for logs and people. The same for the same cause, so that a change of it is news.
+    package var message: String
+    package var cause: (any Error)?
+    /// How long who answered wants to be left alone.
+    package var retryAfter: Duration?
+
+    package init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
+        self.code = code
+        self.message = message
+        self.cause = cause
+    }
+
+    package var description: String {
+        guard let cause else { return message }
+        return "\(message) (\(cause))"
+    }
+}

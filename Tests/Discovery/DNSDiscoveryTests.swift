@@ -1,0 +1,213 @@
+import Core
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOPosix
+import Testing
+
+@testable import Discovery
+
+@Suite("Pods by name")
+struct DNSDiscoveryTests {
+    @Test("addresses of both families, each a pod with the configured port and scheme")
+    func addresses() async throws {
+        let world = try await NameWorld(["10.0.0.1", "2001:db8::1"]) { $0.scheme = .https }
+        let updates = Updates(of: world.discovery)
+        #expect(await updates.next()?.pods.map(\.url) == ["https://10.0.0.1:8080", "https://[2001:db8::1]:8080"])
+        _ = await updates.end()
+        try await world.stop()
+    }
+
+    @Test("services: their ports, and addresses that came with them or are asked for")
+    func services() async throws {
+        let world = try await NameWorld(name: "_http._tcp.pods.test.") { $0.port = nil }
+        world.server.set(
+            services: [(8080, "a.pods.test"), (9090, "b.pods.test"), (1, ".")],
+            at: "_http._tcp.pods.test"
+        )
+        world.server.set("b.pods.test", ["10.0.0.2"])
+        world.server.state.withLockedValue { $0.additional = [("a.pods.test", 1, [10, 0, 0, 1])] }
+        let updates = Updates(of: world.discovery)
+        let update = await updates.next()
+        #expect(update?.pods.map(\.url) == ["http://10.0.0.1:8080", "http://10.0.0.2:9090"])
+        #expect(update?.pods.map(\.name) == ["a.pods.test", "b.pods.test"])
+        _ = await updates.end()
+        try await world.stop()
+    }
+
+    @Test(
+        "looked up again when the records' time is over, within bounds",
+        arguments: [(0, 1), (4, 4), (600, 10)] as [(UInt32, Int)]
+    )
+    func lifetime(lifetime: UInt32, pause: Int) async throws {
+        let world = try await NameWorld()
+        world.server.set("pods.test", ["10.0.0.1"], lifetime: lifetime)
+        let updates = Updates(of: world.discovery)
+        _ = await updates.next()
+        var pauses = world.clock.pauses.makeAsyncIterator()
+        #expect(await pauses.next() == .seconds(pause))
+        _ = await updates.end()
+        try await world.stop()
+    }
+
+    @Test("a name that is gone keeps its pods for a while and no longer, and is told at once")
+    func gone() async throws {
+        let world = try await NameWorld(["10.0.0.1"])
+        let updates = Updates(of: world.discovery)
+        #expect(await updates.next()?.problem == nil)
+        var pauses = world.clock.pauses.makeAsyncIterator()
+        _ = await pauses.next()
+        world.server.state.withLockedValue { $0.records = [:] }
+        for second in 0..<10 {
+            world.clock.goOn()
+            if second == 0 {
+                let told = await updates.next()
+                #expect(told?.pods.count == 1)
+                #expect(told?.problem?.hasPrefix("\"pods.test.\" has no addresses") == true)
+            }
+            #expect(await pauses.next() == .seconds(1))
+        }
+        world.clock.goOn()
+        #expect(await updates.next()?.pods.isEmpty == true)
+        _ = await updates.end()
+        try await world.stop()
+    }
+
+    @Test("an answer that does not fit in a datagram is fetched over TCP")
+    func truncated() async throws {
+        let hosts = (0..<100).map { "10.0.1.\($0)" }
+        let world = try await NameWorld(hosts)
+        world.server.state.withLockedValue { $0.truncates = true }
+        let updates = Updates(of: world.discovery)
+        #expect(Set(await updates.next()?.pods.map(\.host) ?? []) == Set(hosts))
+        _ = await updates.end()
+        try await world.stop()
+    }
+
+    @Test("what was forged or is broken is passed over while the answer is waited for")
+    func forged() async throws {
+        for forged in [[], [1, 2, 3], [UInt8](repeating: 0xC0, count: 200)] as [[UInt8]] {
+            let world = try await NameWorld(["10.0.0.1"])
+            world.server.state.withLockedValue { $0.forged = forged }
+            let updates = Updates(of: world.discovery)
+            #expect(await updates.next()?.pods.map(\.host) == ["10.0.0.1"])
+            _ = await updates.end()
+            try await world.stop()
+        }
+    }
+
+    private static func resolver(_ servers: [NameServer], _ text: String = "") -> DNSResolver {
+        DNSResolver(client: DNSClient(group: MultiThreadedEventLoopGroup.singleton)) {
+            var settings = ResolverSettings(text)
+            settings.servers = servers.map { ResolverSettings.Server(host: "127.0.0.1", port: $0.port) }
+            return settings
+        }
+    }
+
+    private static func addresses(_ result: DNSResolver.Result) -> [DNSMessage.Content] {
+        result.records.map(\.content)
+    }
+
+    @Test("aliases are followed, in one answer or over several questions, and the shortest lifetime holds")
+    func aliases() async throws {
+        let server = try await NameServer()
+        server.set("www.test", type: 1, aliasOf: "lb.test", lifetime: 3)
+        server.set("lb.test", ["10.0.0.1"], lifetime: 60)
+        let result = try await Self.resolver([server]).look(up: "www.test.", .address)
+        #expect(Self.addresses(result) == [.address("10.0.0.1")] && result.lifetime == 3)
+        server.state.withLockedValue { $0.additional = [("lb.test", 1, [10, 0, 0, 9])] }
+        #expect(
+            Self.addresses(try await Self.resolver([server]).look(up: "www.test.", .address)) == [.address("10.0.0.9")]
+        )
+        server.state.withLockedValue { $0.additional = [] }
+        server.set("a.test", type: 1, aliasOf: "b.test")
+        server.set("b.test", type: 1, aliasOf: "a.test")
+        await #expect(throws: DiscoveryError.self) { try await Self.resolver([server]).look(up: "a.test.", .address) }
+        try await server.stop()
+    }
+
+    @Test("the domains to search are tried in the order of resolv.conf")
+    func search() async throws {
+        let server = try await NameServer()
+        server.set("pods.ml.svc.cluster.local", ["10.0.0.1"])
+        let text = "search ml.svc.cluster.local svc.cluster.local\noptions ndots:5\n"
+        #expect(try await Self.resolver([server], text).look(up: "pods", .address).records.count == 1)
+        #expect(try await Self.resolver([server], text).look(up: "pods.ml", .address).records.count == 1)
+        #expect(try await Self.resolver([server], text).look(up: "pods.", .address).records.isEmpty)
+        try await server.stop()
+    }
+
+    @Test(
+        "a server that fails, refuses or is silent leaves it to the next; where all fail, it is no answer",
+        arguments: [2, 5, nil] as [UInt16?]
+    )
+    func servers(code: UInt16?) async throws {
+        let (bad, good) = (try await NameServer(), try await NameServer())
+        bad.state.withLockedValue { state in
+            state.code = code
+            state.isSilent = code == nil
+        }
+        good.set("pods.test", ["10.0.0.1"])
+        let text = "options timeout:1 attempts:1"
+        #expect(try await Self.resolver([bad, good], text).look(up: "pods.test.", .address).records.count == 1)
+        let error = await #expect(throws: DiscoveryError.self) {
+            try await Self.resolver([bad], text).look(up: "pods.test.", .address)
+        }
+        #expect(error?.code == (code == nil ? .unreachable : .refused))
+        try await bad.stop()
+        try await good.stop()
+    }
+
+    @Test("resolv.conf is read as the C library does")
+    func settings() {
+        let settings = ResolverSettings(
+            "# comment\nnameserver 10.0.0.1 ; here\nnameserver 10.0.0.2\nnameserver fd00::1\nnameserver 10.0.0.4\nsearch a.test b.test.\noptions ndots:2 timeout:3 rotate attempts:9\n"
+        )
+        #expect(settings.servers.map(\.host) == ["10.0.0.1", "10.0.0.2", "fd00::1"])
+        #expect(settings.dots == 2 && settings.timeout == 3 && settings.attempts == 5)
+        #expect(settings.candidates(for: "x") == ["x.a.test", "x.b.test", "x"])
+        #expect(settings.candidates(for: "x.y.z") == ["x.y.z", "x.y.z.a.test", "x.y.z.b.test"])
+        #expect(settings.candidates(for: "x.") == ["x"])
+        #expect(ResolverSettings("").servers == [ResolverSettings.Server(host: "127.0.0.1")])
+    }
+
+    @Test("no message, however broken, is more than refused")
+    func brokenMessages() throws {
+        let question = try #require(DNSMessage.question("pods.test", .address, id: 7))
+        var good = ByteBuffer()
+        good.writeMultipleIntegers(UInt16(7), UInt16(0x8180), UInt16(1), UInt16(1), UInt16(0), UInt16(0))
+        good.writeImmutableBuffer(question.getSlice(at: 12, length: question.readableBytes - 12)!)
+        good.writeMultipleIntegers(UInt16(0xC00C), UInt16(1), UInt16(1), UInt32(5), UInt16(4))
+        good.writeBytes([10, 0, 0, 1])
+        let record = DNSMessage.Record(name: "pods.test", lifetime: 5, content: .address("10.0.0.1"))
+        #expect(DNSMessage.answer(good, to: question)?.records == [record])
+        let bytes = Array(good.readableBytesView)
+        for count in 0..<bytes.count {
+            #expect(DNSMessage.answer(ByteBuffer(bytes: bytes[..<count]), to: question) == nil)
+        }
+        var generator = SystemRandomNumberGenerator()
+        for _ in 0..<20_000 {
+            var spoiled = bytes
+            for _ in 0..<Int.random(in: 1...6, using: &generator) {
+                spoiled[Int.random(in: 0..<spoiled.count, using: &generator)] = UInt8.random(
+                    in: 0...255,
+                    using: &generator
+                )
+            }
+            _ = DNSMessage.answer(ByteBuffer(bytes: spoiled), to: question)
+        }
+        // A name that points to itself, and one that points ahead.
+        for pointer in [[0xC0, 0x1B], [0xC0, 0x40]] as [[UInt8]] {
+            var circular = Array(bytes[..<27])
+            circular += pointer + bytes[29...]
+            #expect(DNSMessage.answer(ByteBuffer(bytes: circular), to: question) == nil)
+        }
+        // Someone else's answer: another id, another name.
+        var other = bytes
+        other[1] = 8
+        #expect(DNSMessage.answer(ByteBuffer(bytes: other), to: question) == nil)
+        let elsewhere = try #require(DNSMessage.question("pods.tesu", .address, id: 7))
+        #expect(DNSMessage.answer(good, to: elsewhere) == nil)
+        #expect(DNSMessage.question("a..b", .address, id: 1) == nil)
+        #expect(DNSMessage.question(String(repeating: "a", count: 64), .address, id: 1) == nil)
+    }
+}

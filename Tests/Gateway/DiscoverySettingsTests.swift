@@ -1,0 +1,91 @@
+import Discovery
+import Foundation
+import Testing
+
+@testable import Gateway
+
+@Suite("The settings of finding pods")
+struct DiscoverySettingsTests {
+    @Test(
+        "a mode without what it cannot do without is refused, and what that is told",
+        arguments: [
+            (["DISCOVERY_MODE": "kubernetes"], "kubernetes needs k8s_label_selector"),
+            (["DISCOVERY_MODE": "dns"], "dns needs dns_name"),
+            (["DISCOVERY_MODE": "dns", "DNS_NAME": "pods"], "dns needs dns_port"),
+            (["DISCOVERY_MODE": "file"], "file needs discovery_file"),
+            (["DISCOVERY_MODE": "consul"], "accepted: one of static, kubernetes, dns, file"),
+        ]
+    )
+    func missing(environment: [String: String], message: String) {
+        let lines = refusal(environment: environment)
+        #expect(lines.count == 1 && lines[0].contains(message), "\(lines)")
+    }
+
+    @Test(
+        "values that cannot be are refused by name",
+        arguments: [
+            (
+                ["K8S_LABEL_SELECTOR": "app in (a"],
+                "k8s_label_selector: \"app in (a\" is not accepted (\"app in (a\": its bracket"
+            ),
+            (["K8S_NAMESPACE": "a,B"], "k8s_namespace: \"a,B\" is not accepted (\"B\" is no name of a namespace)"),
+            (["K8S_NAMESPACE": "a,a"], "a is named twice"),
+            (["K8S_PORT": "0"], "k8s_port: \"0\" is not accepted"),
+            (["K8S_API_URL": "k8s:6443"], "k8s_api_url: \"k8s:6443\" is not accepted"),
+            (["DNS_NAME": "a..b"], "dns_name: \"a..b\" is not accepted"),
+            (["DNS_SERVER": "ns.example"], "dns_server: \"ns.example\" is not accepted"),
+            (["DNS_REFRESH": "0.1"], "dns_refresh: \"0.1\" is not accepted"),
+        ]
+    )
+    func refused(environment: [String: String], message: String) {
+        let lines = refusal(environment: environment)
+        #expect(lines.count == 1 && lines[0].contains(message), "\(lines)")
+    }
+
+    @Test("selectors and lists with commas come whole from flag, environment and file")
+    func accepted() throws {
+        let selector = "app in (a,b),!canary"
+        for loaded in [
+            try load(["--k8s-label-selector", selector, "--k8s-namespace=a,b"]),
+            try load(environment: ["K8S_LABEL_SELECTOR": selector, "K8S_NAMESPACE": "a,b"]),
+            try load(["--config=g"], files: ["g": "k8s_label_selector: \"\(selector)\"\nk8s_namespace: [a, b]"]),
+        ] {
+            #expect(loaded.settings.k8sLabelSelector == selector)
+            #expect(loaded.settings.k8sNamespace == ["a", "b"])
+        }
+        #expect(try load(environment: ["K8S_NAMESPACE": "*"]).settings.k8sNamespace == [])
+        #expect(try load(environment: ["DNS_SERVER": "[fd00::1]:5353"]).settings.dnsServer?.port == 5353)
+        #expect(try load(environment: ["DNS_SERVER": "10.0.0.1"]).settings.dnsServer?.port == 53)
+    }
+
+    @Test("a mode by which nothing could be found does not start, and says why")
+    func impossible() throws {
+        let loaded = try load(environment: ["DISCOVERY_MODE": "kubernetes", "K8S_LABEL_SELECTOR": "app=a"])
+        let error = #expect(throws: (any Error).self) { try loaded.kubernetesConfiguration() }
+        #expect("\(try #require(error))".contains("set KUBECONFIG to a kubeconfig, or K8S_API_URL"))
+        let inside = try load(environment: [
+            "DISCOVERY_MODE": "kubernetes", "K8S_LABEL_SELECTOR": "app=a", "K8S_API_URL": "http://127.0.0.1:1",
+            "HOSTNAME": "gateway-0", "POD_NAMESPACE": "ml", "K8S_PORT": "81",
+        ])
+        let configuration = try inside.kubernetesConfiguration()
+        #expect(configuration.gateway.podName == "gateway-0" && configuration.gateway.namespace == "ml")
+        #expect(configuration.namespaces == ["default"] && configuration.port == 81)
+    }
+
+    @Test("check tells how many pods a file lists, and a mistake in it as a warning")
+    func checked() async throws {
+        let path = FileManager.default.temporaryDirectory.appending(path: "pods-\(UUID().uuidString).yaml").path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let loaded = try load(environment: ["DISCOVERY_MODE": "file", "DISCOVERY_FILE": path])
+        for (text, kind, message) in [
+            ("- http://a:1\n- http://b:1\n", EnvironmentFinding.Kind.good, "discovery_file: 2 pods"),
+            ("[]", .warning, "discovery_file: no pods are named: every request waits until there are some"),
+            ("- a:1", .warning, "discovery_file: \(path):1: \"a:1\" has no scheme"),
+        ] {
+            try text.write(toFile: path, atomically: true, encoding: .utf8)
+            let findings = await PodsCheck(loaded).run()
+            #expect(findings.count == 1 && findings[0].kind == kind)
+            #expect(findings[0].message.hasPrefix(message), "\(findings)")
+        }
+    }
+}
