@@ -26,6 +26,9 @@ FAULT_TESTS := NEUTRINO_BIN=$(CURDIR)/.build/debug .venv/bin/python -W ignore -m
 # Requests that are not plainly one request, over the real listener; what is accepted is replayed to h11, httptools and nginx.
 WIRE_FUZZ := .venv/bin/python Tests/Fuzz/wire.py
 
+# The gateway before API servers of Kubernetes.
+KUBERNETES_TESTS := NEUTRINO_BIN=$(CURDIR)/.build/debug .venv/bin/python -m unittest discover --start-directory Tests/Kubernetes
+
 # The admin API, driven from its document.
 DOCUMENT_TESTS := .venv/bin/python Tests/Schemathesis/run.py --binary .build/debug/neutrino-gateway
 
@@ -43,6 +46,7 @@ setup-test: setup
 	@./Scripts/install-python Tests/Schemathesis/requirements.txt
 	@./Scripts/install-python Tests/Deploy/requirements.txt
 	@./Scripts/install-python Tests/Fuzz/requirements.txt
+	@./Scripts/install-python Tests/Kubernetes/requirements.txt
 
 setup-bench: setup-test
 	@./Scripts/install-packages $(BENCH_PACKAGES)
@@ -69,6 +73,7 @@ test: setup-test ## Run the tests; ARGS="--filter Admin" runs some.
 	swift build --build-tests
 	./Scripts/run-tests $(ARGS)
 	$(if $(ARGS),,$(DOCUMENT_TESTS))
+	$(if $(ARGS),,$(KUBERNETES_TESTS))
 	$(if $(ARGS),,$(BROWSER_TESTS))
 	$(if $(ARGS),,$(DEPLOY_TESTS))
 	$(if $(ARGS),,$(FAULT_TESTS))
