@@ -33,17 +33,18 @@ class KmockServer:
     """kmock's emulator of Kubernetes, on a thread of its own. A context manager."""
 
     def __enter__(self) -> "KmockServer":
+        # Here, so that what else is in this file needs no package.
+        import kmock
+
         started: queue.Queue = queue.Queue()
         self.loop = asyncio.new_event_loop()
         self.stopped = asyncio.Event()
-        self.thread = threading.Thread(target=lambda: self.loop.run_until_complete(self.serve(started)), daemon=True)
+        self.thread = threading.Thread(target=lambda: self.loop.run_until_complete(self.serve(kmock, started)), daemon=True)
         self.thread.start()
         self.url = started.get(timeout=20)
         return self
 
-    async def serve(self, started: queue.Queue) -> None:
-        import kmock
-
+    async def serve(self, kmock, started: queue.Queue) -> None:
         async with kmock.KubernetesEmulator() as emulator, kmock.Server(emulator) as server:
             emulator.resources["v1/pods"] = {}
             started.put(str(server.url).rstrip("/"))
