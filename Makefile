@@ -9,6 +9,7 @@ BUILD_RELEASE := .build/release
 # What the build and the tests need, as Debian packages; `setup` installs what is missing and says nothing otherwise.
 PACKAGES := libsqlite3-dev libcurl4-openssl-dev zlib1g-dev pkg-config curl python3 openssl
 TEST_PACKAGES := chromium chromium-driver python3-venv nginx-light
+GUARD_PACKAGES := valgrind binutils
 BENCH_PACKAGES := wrk haproxy nginx-light sqlite3
 DEB_PACKAGES := dpkg-dev binutils
 # For `make verify`: a Debian without anything, what a program asks of the kernel, and who finds fault with packages and units.
@@ -32,7 +33,7 @@ KUBERNETES_TESTS := NEUTRINO_BIN=$(CURDIR)/.build/debug .venv/bin/python -m unit
 # The admin API, driven from its document.
 DOCUMENT_TESTS := .venv/bin/python Tests/Schemathesis/run.py --binary .build/debug/neutrino-gateway
 
-.PHONY: help setup setup-test setup-bench setup-verify run build release deb test test-browser test-deploy test-faults manifests lint format fuzz soak sanitize bench verify clean
+.PHONY: help setup setup-test setup-bench setup-verify run build release deb test test-browser test-deploy test-faults manifests lint format fuzz soak sanitize bench bench-guard measure verify clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -100,6 +101,17 @@ format: ## Format the sources.
 bench: release setup-bench ## Compare with HAProxy and nginx on this machine.
 	swift build -c release --package-path Tests/Benchmarks
 	python3 Tests/Benchmarks/bench.py $(ARGS)
+
+measure: setup ## Measure the store and a dispatch decision by themselves.
+	swift build $(RELEASE) --product neutrino-measure
+	$(BUILD_RELEASE)/neutrino-measure store --rows 1000000
+	$(BUILD_RELEASE)/neutrino-measure decision
+	$(BUILD_RELEASE)/neutrino-measure decision --waiting 10000
+
+bench-guard: setup ## Count the instructions of the data path's pure parts and hold them against what is written down.
+	@./Scripts/install-packages $(GUARD_PACKAGES)
+	swift build $(RELEASE) --product neutrino-measure
+	./Scripts/bench-guard $(ARGS)
 
 test-faults: setup-test ## Run the tests of pods and clients that misbehave.
 	swift build
