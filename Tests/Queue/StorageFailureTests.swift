@@ -93,6 +93,7 @@ struct StorageFailureTests {
         #expect(try test.rows("SELECT count(*) FROM outcomes") == [["0"]])
         try await limit(test, isFull: false)
         while test.journal.unavailable != nil, .now - start < .seconds(20) { await Task.yield() }
+        try await test.queue.flush()
         #expect(try test.rows("SELECT count(*) FROM outcomes WHERE state = 3") == [["20"]])
         #expect(test.queue.statistics.openRequests == 0)
         await test.close()
