@@ -8,12 +8,12 @@ BUILD_RELEASE := .build/release
 
 # What the build and the tests need, as Debian packages; `setup` installs what is missing and says nothing otherwise.
 PACKAGES := libsqlite3-dev libcurl4-openssl-dev zlib1g-dev pkg-config curl python3 openssl
-TEST_PACKAGES := chromium chromium-driver python3-venv nginx-light
+TEST_PACKAGES := chromium chromium-driver python3-venv nginx-light systemd
 GUARD_PACKAGES := valgrind binutils
 BENCH_PACKAGES := wrk haproxy nginx-light sqlite3
 DEB_PACKAGES := dpkg-dev binutils
 # For `make verify`: a Debian without anything, what a program asks of the kernel, and who finds fault with packages and units.
-VERIFY_PACKAGES := debootstrap strace systemd lintian $(DEB_PACKAGES)
+VERIFY_PACKAGES := debootstrap strace lintian $(DEB_PACKAGES)
 
 # Of what was built for debugging.
 BROWSER_TESTS := NEUTRINO_BIN=$(CURDIR)/.build/debug .venv/bin/python -m unittest discover --start-directory Tests/Browser

@@ -39,6 +39,13 @@ class UnitTests(unittest.TestCase):
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 0, done.stdout[-300:])
 
+    def test_it_is_started_again_however_often_it_ends(self):
+        unit, service = UNIT.read_text().split("[Service]")
+        self.assertIn("\nStartLimitIntervalSec=0\n", unit)
+        self.assertIn("\nRestart=on-failure\n", service)
+        self.assertGreaterEqual(float(value("RestartSec")), 1)
+        self.assertEqual(value("RestartPreventExitStatus"), "64 78")
+
     def test_it_waits_for_longer_than_the_configuration_drains(self):
         configuration = yaml.safe_load((REPOSITORY / "deploy/debian/config.yaml").read_text())
         self.assertGreater(float(value("TimeoutStopSec")), configuration["drain_delay"] + configuration["drain_timeout"])
