@@ -52,7 +52,8 @@ SCALED_OBJECT = known(
     idleReplicaCount={"const": 0},
     pollingInterval=COUNT,
     cooldownPeriod=COUNT,
-    fallback=known(["failureThreshold", "replicas"], failureThreshold=COUNT, replicas=COUNT),
+    # Without `behavior` (KEDA 2.17) it is `static`: that many, even where more are busy.
+    fallback=known(["failureThreshold", "replicas", "behavior"], failureThreshold=COUNT, replicas=COUNT, behavior={"const": "currentReplicasIfHigher"}),
     advanced=known(
         [],
         horizontalPodAutoscalerConfig=known([], behavior=known([], scaleUp=BEHAVIOUR, scaleDown=BEHAVIOUR)),

@@ -86,6 +86,9 @@ class Fleet:
         for policy in self.kind("NetworkPolicy"):
             ports = [port["port"] for rule in policy["spec"].get("ingress", []) for port in rule.get("ports", [])]
             yield from self.of_ports(policy, policy["spec"]["podSelector"]["matchLabels"], ports)
+            for rule in policy["spec"].get("egress", []):
+                for peer in (each for each in rule.get("to", []) if "podSelector" in each):
+                    yield from self.of_ports(policy, peer["podSelector"]["matchLabels"], [port["port"] for port in rule.get("ports", [])])
         for budget in self.kind("PodDisruptionBudget"):
             yield from self.of_ports(budget, budget["spec"]["selector"]["matchLabels"], [])
         for monitor in self.kind("ServiceMonitor"):
@@ -101,12 +104,18 @@ class Fleet:
                 yield f"{title(scaled)}: replicas of {title(target)} would be put back by each apply"
 
     def of_ports(self, resource: dict, labels: dict, ports: list) -> Iterator[str]:
-        """A selector has to choose something, and ports that are named have to be there."""
+        """A selector has to choose something, and ports that are named have to be there: in `containers`, since not every network plugin looks
+        for names among init containers (projectcalico/calico#8881), native sidecars included."""
         workloads = self.chosen(labels)
         if not workloads:
             yield f"{title(resource)}: chooses no pods"
-        named = {port["name"] for each in workloads for container in containers(each) for port in container.get("ports", [])}
-        yield from (f"{title(resource)}: no container has the port {port}" for port in ports if isinstance(port, str) and port not in named)
+        for workload in workloads:
+            template = workload["spec"]["template"]["spec"]
+            named = {port["name"] for container in template["containers"] for port in container.get("ports", []) if "name" in port}
+            numbers = {port["containerPort"] for container in containers(workload) for port in container.get("ports", [])}
+            for port in ports:
+                if port not in (named if isinstance(port, str) else numbers):
+                    yield f"{title(resource)}: no container of {title(workload)} has the port {port}"
 
     def of_workload(self, workload: dict) -> Iterator[str]:
         pod = workload["spec"]["template"]["spec"]
@@ -117,8 +126,8 @@ class Fleet:
         account = pod.get("serviceAccountName")
         if account and not self.named("ServiceAccount", account):
             yield f"no ServiceAccount {account}"
-        if self.chosen({"neutrino.dev/task-pod": "true"}) and not account and pod.get("automountServiceAccountToken", True):
-            yield "task pods get a token that they have no use for"
+        if not account and pod.get("automountServiceAccountToken", True):
+            yield "its pods get a token that they have no use for"
         volumes = {each["name"]: each for each in pod.get("volumes", [])}
         for volume in volumes.values():
             if "configMap" in volume and not self.named("ConfigMap", volume["configMap"]["name"]):

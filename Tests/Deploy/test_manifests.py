@@ -52,6 +52,13 @@ class ManifestTests(unittest.TestCase):
         stateful["spec"]["template"]["spec"]["volumes"] = []
         self.assertIn("StatefulSet neutrino-gateway: gateway mounts tmp, which is not there", list(Fleet(resources).objections()))
 
+    def test_a_policy_that_names_a_port_of_an_init_container_is_refused(self):
+        resources = load("quickstart")
+        [rule] = Fleet(resources).named("NetworkPolicy", "tasks-cpu")["spec"]["ingress"]
+        for port in ("neutrino", 8080):
+            rule["ports"] = [{"port": port}]
+            self.assertEqual(list(Fleet(resources).objections()), [f"NetworkPolicy tasks-cpu: no container of Deployment tasks-cpu has the port {port}"])
+
     def test_they_agree_among_themselves(self):
         for name in names():
             with self.subTest(overlay=name):
@@ -124,18 +131,11 @@ def check(name: str, root: Path) -> subprocess.CompletedProcess:
                 (place / file).write_text(text)
     (root / "etc/neutrino/admin/token").write_text("0123456789abcdef\n")
     moved = re.compile(r"^/(etc|var|tmp)/")
-    values = discovery({key: moved.sub(rf"{root}/\1/", value) for key, value in settings(name).items()})
+    values = {key: moved.sub(rf"{root}/\1/", value) for key, value in settings(name).items()}
+    # There is no cluster here: an API server that does not answer, which is no reason not to start.
+    values["K8S_API_URL"] = "http://127.0.0.1:9"
     arguments = [moved.sub(rf"{root}/\1/", each) for each in container["args"][1:]]
     return subprocess.run([PROGRAMS / "neutrino-gateway", "check", *arguments], capture_output=True, text=True, timeout=60, env=values)
-
-
-def discovery(values: dict[str, str]) -> dict[str, str]:
-    """There is no cluster here: an API server that does not answer, which is no reason not to start. A program that does not know of
-    Kubernetes gets none of its settings."""
-    said = subprocess.run([PROGRAMS / "neutrino-gateway", "serve", "--help"], capture_output=True, text=True, timeout=60).stdout
-    if "--k8s-namespace" in said:
-        return values | {"K8S_API_URL": "http://127.0.0.1:9"}
-    return {key: value for key, value in values.items() if not key.startswith("K8S_") and key != "DISCOVERY_MODE"}
 
 
 if __name__ == "__main__":
