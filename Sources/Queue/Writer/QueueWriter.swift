@@ -87,8 +87,12 @@ final class QueueWriter: @unchecked Sendable {
     /// Writes what was taken and does what is due beside; leaves the batch empty.
     private func turn() {
         let isProbe = health.isWritingBroken && batch.rows.isEmpty
-        unwritten.append(contentsOf: batch.outcomes)
-        batch.outcomes.removeAll(keepingCapacity: true)
+        if unwritten.isEmpty {
+            swap(&unwritten, &batch.outcomes)
+        } else {
+            unwritten.append(contentsOf: batch.outcomes)
+            batch.outcomes.removeAll(keepingCapacity: true)
+        }
         if let session = usableSession() {
             writeAll(session, isProbe: isProbe)
         } else {
@@ -178,7 +182,7 @@ final class QueueWriter: @unchecked Sendable {
         } else {
             for index in rows { committed(batch.rows[index], refused[index]) }
             if withLazy {
-                for pending in unwritten { open.remove(pending.outcome.id.rawValue) }
+                for index in unwritten.indices { open.remove(unwritten[index].outcome.id.rawValue) }
                 unwritten.removeAll(keepingCapacity: true)
             }
             lowWaterMark.value = lowWater
@@ -206,13 +210,17 @@ final class QueueWriter: @unchecked Sendable {
 
     private func writeLazy(_ session: WriterSession) throws(SQLiteFailure) {
         let unwrittenID = buffer.lastUnwritten
-        for pending in unwritten {
-            let isChecked = pending.outcome.id.rawValue <= unwrittenID
+        for index in unwritten.indices {
+            let id = unwritten[index].outcome.id
             do throws(SQLiteFailure) {
-                try session.statements.end(pending.outcome, milliseconds: pending.milliseconds, isChecked: isChecked)
+                try session.statements.end(
+                    unwritten[index].outcome,
+                    milliseconds: unwritten[index].milliseconds,
+                    isChecked: id.rawValue <= unwrittenID
+                )
             } catch {
                 guard error.isConstraint else { throw error }
-                refuse(pending.outcome.id, error)
+                refuse(id, error)
             }
         }
         for pending in batch.rejections {
