@@ -135,6 +135,8 @@ package struct PodCallFailure: Error, Sendable, CustomStringConvertible {
     package enum Kind: Sendable {
         /// No connection came about: the pod has not seen a byte of the request.
         case connectFailed
+        /// Nor could one be begun, for want of something of our own: file descriptors, memory, ports. Nothing is said about the pod.
+        case outOfResources
         /// No answer began in time.
         case firstByteTimeout
         /// The answer began and then stalled.

@@ -38,7 +38,7 @@ extension DispatchMachine {
             requests[slot].wasBusy = true
             requests[slot].wasUnreached = false
             putBack(slot, now: now)
-        case .connectFailed:
+        case .connectFailed, .outOfResources:
             release(slot, .unsent, writtenAt: nil, now: now)
             requests[slot].wasUnreached = true
             putBack(slot, now: now)
@@ -117,6 +117,9 @@ extension DispatchMachine {
             pods[pod].breaker.failed(.transport, isTrial: entry.isTrial, now: now)
             pods[pod].resting.unreachable(now: now)
             askPoll(pod, now: now)
+        case .outOfResources:
+            if entry.isTrial { pods[pod].breaker.trialEnded() }
+            pods[pod].resting.unreachable(now: now)
         case .died(.timeout, _), .broken(.timeout):
             pods[pod].counts.timeouts += 1
             pods[pod].breaker.failed(.answer, isTrial: entry.isTrial, now: now)

@@ -30,7 +30,7 @@ extension AttemptEnd {
     /// Whether the request may be tried again: it stays the dispatcher's.
     var mayGoBack: Bool {
         switch self {
-        case .busy, .connectFailed, .died: true
+        case .busy, .connectFailed, .outOfResources, .died: true
         case .answered, .aborted, .broken: false
         }
     }

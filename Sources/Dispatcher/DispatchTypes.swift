@@ -47,6 +47,9 @@ package enum AttemptEnd: Sendable, Equatable {
     case busy
     /// No connection came about, no byte was sent: likewise, and the breaker hears of it.
     case connectFailed
+    /// Likewise, for want of something of our own: nothing is said about the pod, to which nothing is sent before its next sample, so that
+    /// it is not tried over and over.
+    case outOfResources
     /// The pod may have begun; nothing was passed on to the client. `mayRepeat`: its method and its route's rule allow another attempt.
     case died(UpstreamFault, mayRepeat: Bool)
     /// We broke it off, since its client left. Nothing is said about the pod.

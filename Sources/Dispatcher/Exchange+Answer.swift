@@ -96,7 +96,7 @@ extension Exchange: PodAnswerReceiver {
             finishAttempt(.aborted)
         case .calling:
             lastProblem = "\(pod?.id ?? "the pod"): \(failure.detail)"
-            if failure.kind != .connectFailed { begunAttempts += 1 }
+            if !failure.isBeforeItsFirstByte { begunAttempts += 1 }
             phase = .waiting
             finishAttempt(failure.attemptEnd(mayRepeat: mayRepeat))
         case .refusing:
@@ -140,6 +140,7 @@ extension Exchange: PodAnswerReceiver {
         case .answered(let status): spans?.attemptEnded(status: status, at: now)
         case .busy: spans?.attemptEnded(status: answerHead?.status, problem: "busy", at: now)
         case .connectFailed: spans?.attemptEnded(status: nil, problem: "connect_failed", at: now)
+        case .outOfResources: spans?.attemptEnded(status: nil, problem: "out_of_resources", at: now)
         case .died(let fault, _), .broken(let fault): spans?.attemptEnded(status: nil, problem: "\(fault)", at: now)
         case .aborted: spans?.attemptEnded(status: nil, problem: "aborted", at: now)
         }
@@ -161,10 +162,13 @@ extension Exchange: PodAnswerReceiver {
 }
 
 extension PodCallFailure {
+    /// Whether the pod has not seen a byte of the request.
+    var isBeforeItsFirstByte: Bool { kind == .connectFailed || kind == .outOfResources }
+
     /// The reason that a request ends with where this failure is its end.
     var reason: EndReason {
         switch kind {
-        case .connectFailed: .connectFailed
+        case .connectFailed, .outOfResources: .connectFailed
         case .firstByteTimeout, .idleTimeout: .upstreamTimeout
         case .reset, .invalidAnswer: .upstreamReset
         case .bodyUnreadable: .storageUnavailable
@@ -175,6 +179,7 @@ extension PodCallFailure {
     func attemptEnd(mayRepeat: Bool) -> AttemptEnd {
         switch kind {
         case .connectFailed: .connectFailed
+        case .outOfResources: .outOfResources
         case .firstByteTimeout, .idleTimeout: .died(.timeout, mayRepeat: mayRepeat)
         case .reset, .invalidAnswer: .died(.reset, mayRepeat: mayRepeat)
         case .bodyUnreadable: .aborted

@@ -109,7 +109,7 @@ final class AcceptFailures: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard let error = error as? IOError, Self.isShortage(error.errnoCode) else {
+        guard NetworkFailure.isShortage(error) else {
             logger.debug("accepting a connection failed", metadata: ["error": "\(error)"])
             return
         }
@@ -135,9 +135,5 @@ final class AcceptFailures: ChannelInboundHandler {
             logger.notice("connections can be accepted again", metadata: ["pauses": "\(pauses)"])
             pauses = 0
         }
-    }
-
-    static func isShortage(_ code: CInt) -> Bool {
-        [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(code)
     }
 }

@@ -1,14 +1,19 @@
-import Core
 import Glibc
 import NIOCore
 import Testing
 
-@Suite("Failures of the network, in words")
+@testable import Core
+
+@Suite("Whose fault a network failure is")
 struct NetworkFailureTests {
-    @Test("the system's errors are told by what they mean, not by who met them")
-    func words() {
-        let reset = IOError(errnoCode: ECONNRESET, reason: "read(descriptor:pointer:size:)")
-        #expect(NetworkFailure.words(of: reset) == "Connection reset by peer")
-        #expect(NetworkFailure.words(of: ChannelError.eof) == "\(ChannelError.eof)")
+    @Test("what this machine lacks is not the other side's fault", arguments: [EMFILE, ENFILE, ENOMEM, EADDRNOTAVAIL])
+    func shortage(code: CInt) {
+        #expect(NetworkFailure.isShortage(IOError(errnoCode: code, reason: "socket")))
+    }
+
+    @Test("what the other side refuses or does not answer is", arguments: [ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH])
+    func others(code: CInt) {
+        #expect(!NetworkFailure.isShortage(IOError(errnoCode: code, reason: "connect")))
+        #expect(!NetworkFailure.isShortage(ChannelError.connectTimeout(.seconds(2))))
     }
 }

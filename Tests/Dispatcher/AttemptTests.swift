@@ -74,6 +74,19 @@ import Testing
         #expect(fixture.dispatches() == [ticket: 1 - pod.key])
     }
 
+    @Test func whatFailsForWantOfSomethingOfOursSaysNothingAboutThePodAndWaitsForItsNextSample() throws {
+        var fixture = MachineFixture()
+        let pod = fixture.pod(.needs(1))
+        let (ticket, _) = try fixture.place()
+        for _ in 0..<20 {
+            fixture.end(ticket, .outOfResources)
+            #expect(fixture.dispatches().isEmpty && fixture.machine.isWaiting(ticket) == true)
+            fixture.pass(.milliseconds(60))
+            fixture.sample(pod, .needs(1))
+            #expect(fixture.dispatches() == [ticket: pod.key])
+        }
+    }
+
     @Test func aPodThatCannotBeReachedIsTheReasonWhereTheHoldEndsBeforeItsNextSample() throws {
         var fixture = MachineFixture(routes: [MachineFixture.route(0, hold: .milliseconds(30))])
         fixture.pod(.needs(1))

@@ -125,7 +125,9 @@ final class UpstreamCall: PodCall, @unchecked Sendable {
         loop.eventLoop.assumeIsolated().execute { self.end()?.answerFailed(failure) }
     }
 
-    func connectFailed(_ why: String) { failed(PodCallFailure(.connectFailed, why)) }
+    func connectFailed(_ why: String, isOurs: Bool = false) {
+        failed(PodCallFailure(isOurs ? .outOfResources : .connectFailed, why))
+    }
 
     /// - Returns: Who is to hear of the end; nil where nobody is.
     private func end() -> (any PodAnswerReceiver)? {

@@ -51,6 +51,11 @@ final class UpstreamLoop: @unchecked Sendable {
         return scratch
     }
 
+    /// Closes every connection that is idle.
+    func closeIdle() {
+        for pool in pools.values { pool.closeIdle() }
+    }
+
     // MARK: Deadlines
 
     func watch(_ call: UpstreamCall) {

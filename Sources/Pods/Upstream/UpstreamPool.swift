@@ -62,6 +62,13 @@ final class UpstreamPool: @unchecked Sendable {
         for connection in late { connection.close() }
     }
 
+    /// Closes all that are idle.
+    func closeIdle() {
+        let closing = idle
+        idle = []
+        for connection in closing { connection.close() }
+    }
+
     // MARK: New connections
 
     /// Connects for a call, which begins when the connection is ready and fails where it does not come about.
@@ -78,7 +85,10 @@ final class UpstreamPool: @unchecked Sendable {
             switch result {
             case .failure(let error):
                 self.count -= 1
-                call.connectFailed(Self.words(error))
+                let isOurs = Self.isShortage(error)
+                // What idles has a descriptor, and a port, that the next may have.
+                if isOurs { self.loop.closeIdle() }
+                call.connectFailed(Self.words(error), isOurs: isOurs)
             case .success(let channel):
                 let connection = try? channel.pipeline.syncOperations.handler(type: UpstreamConnection.self)
                 guard let connection, connection.isOpen else {
@@ -120,6 +130,11 @@ final class UpstreamPool: @unchecked Sendable {
                     try pipeline.addHandler(UpstreamConnection(pool: self, isSecure: isSecure))
                 }
             }
+    }
+
+    private static func isShortage(_ error: any Error) -> Bool {
+        guard let error = error as? NIOConnectionError else { return NetworkFailure.isShortage(error) }
+        return error.connectionErrors.contains { NetworkFailure.isShortage($0.error) }
     }
 
     /// What a failed connection is called.

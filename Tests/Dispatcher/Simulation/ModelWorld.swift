@@ -210,7 +210,9 @@ struct ModelWorld {
         } else if !pods[attempt.pod].isAlive || random.chance(0.005) {
             attempts[id]!.phase = .sending
             pods[attempt.pod].coming[id] = nil
-            agenda.plan(.end(attempt: id, .connectFailed), at: time + random.pick(100...50_000))
+            let isOurs = pods[attempt.pod].isAlive && random.chance(0.5)
+            let end: AttemptEnd = isOurs ? .outOfResources : .connectFailed
+            agenda.plan(.end(attempt: id, end), at: time + random.pick(100...50_000))
         } else {
             attempts[id]!.phase = .sending
             agenda.plan(.write(attempt: id), at: time + random.pick(50...3_000))
@@ -251,7 +253,7 @@ struct ModelWorld {
 
     private mutating func end(_ id: Int, _ how: AttemptEnd) {
         guard let attempt = attempts[id], attempt.phase != .ended else { return }
-        if how == .connectFailed || how == .busy { pods[attempt.pod].troubledAt = time }
+        if [.connectFailed, .outOfResources, .busy].contains(how) { pods[attempt.pod].troubledAt = time }
         machine.attemptEnded(attempt.ticket, how, writtenAt: attempt.writtenAt, now: now)
         switch how {
         case .answered:
@@ -260,7 +262,7 @@ struct ModelWorld {
         case .busy:
             closeLease(id, .whole)
             requests[attempt.ticket]!.attempt = nil
-        case .connectFailed:
+        case .connectFailed, .outOfResources:
             closeLease(id, .unsent)
             requests[attempt.ticket]!.attempt = nil
         case .died:
