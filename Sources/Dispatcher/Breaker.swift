@@ -1,6 +1,9 @@
 import NIOCore
 
 /// Leaves a pod alone that fails one request after another, and tries it again after a while with one request.
+///
+/// The beginning of an answer is enough to let others follow. Where the trial takes long to begin one, as work on a GPU may, another
+/// is let through each `openFor`: one long task says nothing against the pod.
 struct Breaker {
     enum Failure {
         /// No connection came about: the pod is not there.
@@ -12,8 +15,8 @@ struct Breaker {
     private enum State {
         case closed
         case open(until: NIODeadline)
-        /// One request at a time is let through, to see.
-        case halfOpen(onTrial: Bool)
+        /// One request is let through, to see: the next one, or, with one on trial, one from then on.
+        case halfOpen(nextTrial: NIODeadline?)
     }
 
     private let configuration: BreakerConfiguration
@@ -33,7 +36,7 @@ struct Breaker {
         switch state {
         case .closed: false
         case .open: true
-        case .halfOpen(let onTrial): onTrial
+        case .halfOpen(let nextTrial): nextTrial != nil
         }
     }
 
@@ -52,6 +55,15 @@ struct Breaker {
         if case .open(let until) = state { until } else { nil }
     }
 
+    /// When time alone lets a request through; nil for never, or now.
+    var nextTrial: NIODeadline? {
+        switch state {
+        case .closed: nil
+        case .open(let until): until
+        case .halfOpen(let nextTrial): nextTrial
+        }
+    }
+
     /// `closed`, `open`, `half_open`.
     var name: String {
         switch state {
@@ -63,23 +75,23 @@ struct Breaker {
 
     /// Time passed.
     mutating func tick(now: NIODeadline) {
-        if case .open(let until) = state, until <= now { state = .halfOpen(onTrial: false) }
+        if let nextTrial, nextTrial <= now { state = .halfOpen(nextTrial: nil) }
     }
 
     /// A request is sent.
     /// - Returns: Whether it is the trial: its end must be told, with ``trialEnded()`` where it proves nothing.
-    mutating func began() -> Bool {
-        guard case .halfOpen(false) = state else { return false }
-        state = .halfOpen(onTrial: true)
+    mutating func began(now: NIODeadline) -> Bool {
+        guard case .halfOpen(nil) = state else { return false }
+        state = .halfOpen(nextTrial: now + configuration.openFor)
         return true
     }
 
     /// The trial ended without saying anything about the pod: another may follow.
     mutating func trialEnded() {
-        if case .halfOpen(true) = state { state = .halfOpen(onTrial: false) }
+        if case .halfOpen = state { state = .halfOpen(nextTrial: nil) }
     }
 
-    /// A request that was sent at `startedAt` got a whole answer that is no failure.
+    /// A request that was sent at `startedAt` got an answer that is no failure, or the beginning of one.
     mutating func succeeded(startedAt: NIODeadline) {
         switch state {
         case .closed: failuresInARow = 0

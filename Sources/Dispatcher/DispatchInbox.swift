@@ -3,7 +3,7 @@ import NIOConcurrencyHelpers
 /// The dispatcher's mailbox: any event loop puts events in, the dispatcher's loop takes them out in order.
 ///
 /// One `execute` wakes the dispatcher for all that come until it runs, whoever sends them. Unbounded, but each live request has at most
-/// two events in it, and live requests are bounded by `MAX_QUEUE_DEPTH` and `MAX_CONNECTIONS`.
+/// three events in it, and live requests are bounded by `MAX_QUEUE_DEPTH` and `MAX_CONNECTIONS`.
 struct DispatchInbox: Sendable {
     private struct State {
         var mails: [DispatchMail] = []

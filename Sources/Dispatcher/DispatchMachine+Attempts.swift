@@ -12,6 +12,24 @@ extension DispatchMachine {
         pods[Int(entry.pod)].ledger.written(entry.lease, at: time)
     }
 
+    /// Whether its attempt is to show that a pod is well again: its answer's beginning is to be told (``answerBegan(_:now:)``).
+    package func isTrial(_ ticket: Ticket) -> Bool {
+        requests.slot(ticket).map { requests[$0].isTrial } ?? false
+    }
+
+    /// The answer of a trial began, with a status that is no failure: others need not wait for its end.
+    package mutating func answerBegan(_ ticket: Ticket, now: NIODeadline) {
+        guard let slot = requests.slot(ticket), requests[slot].phase == .leased, requests[slot].isTrial else { return }
+        let pod = Int(requests[slot].pod)
+        requests[slot].isTrial = false
+        let wasClosed = pods[pod].breaker.isClosed
+        pods[pod].breaker.succeeded(startedAt: requests[slot].startedAt)
+        if !wasClosed, pods[pod].breaker.isClosed { act(.breakerClosed(pods[pod].pod)) }
+        refresh(pod, now: now)
+        markDirty(pod)
+        settle(now)
+    }
+
     /// The tickets of all open leases of a pod.
     package func openLeases(of pod: Pod) -> [Ticket] {
         pods.slot(pod.key).map { pods[$0].ledger.tickets } ?? []
@@ -60,7 +78,8 @@ extension DispatchMachine {
         requests[slot].pod = Int32(pod)
         requests[slot].startedAt = now
         requests[slot].lease = pods[pod].ledger.open(requests[slot].needs, ticket: ticket)
-        requests[slot].isTrial = pods[pod].breaker.began()
+        requests[slot].isTrial = pods[pod].breaker.began(now: now)
+        if let next = pods[pod].breaker.nextTrial { podsWake = min(podsWake, next) }
         pods[pod].counts.dispatched += 1
         leasedCount += 1
         routes[routeKey].leased += 1
@@ -130,7 +149,7 @@ extension DispatchMachine {
             pods[pod].counts.aborted += 1
             if entry.isTrial { pods[pod].breaker.trialEnded() }
         }
-        if let reopensAt = pods[pod].breaker.reopensAt { podsWake = min(podsWake, reopensAt) }
+        if let next = pods[pod].breaker.nextTrial { podsWake = min(podsWake, next) }
     }
 
     /// Puts a request whose lease was released back in its line, at its old place.

@@ -16,6 +16,8 @@ enum ExchangeEvent {
     /// The attempt on its pod ended, and the lease with it. `writtenAt`: when the request's last byte was written, nil where it never was;
     /// `capacity`: what the pod's answer said is free now.
     case attemptEnded(AttemptEnd, writtenAt: NIODeadline?, capacity: ResourceVector?)
+    /// The answer of an attempt that is a pod's trial began, and is no failure.
+    case answerBegan
     /// It is given up before any byte of the current attempt was sent.
     case withdrawn
 }
@@ -23,6 +25,7 @@ enum ExchangeEvent {
 /// Why a request is taken back while no pod has it.
 enum Withdrawal {
     case clientLeft
+    case gatewayEnds
     case storageFailed
 }
 

@@ -23,6 +23,7 @@ extension Exchange: PodAnswerReceiver {
             return
         }
         phase = .streaming(call)
+        if isTrial, head.status < 500 { context.dispatcher.tell(.answerBegan, of: self) }
         request.sink.begin(
             head,
             framing: framing,

@@ -56,8 +56,11 @@ extension Exchange: AnswerSource {
                 detail: "the gateway ended before the whole answer was delivered",
                 status: answerHead?.status
             )
-        case .inserting, .waiting, .withdrawing, .ended:
-            clientLeft()
+        case .inserting, .waiting:
+            phase = .withdrawing(.gatewayEnds)
+            context.dispatcher.tell(.withdrawn, of: self)
+        case .withdrawing, .ended:
+            break
         }
     }
 
@@ -67,6 +70,9 @@ extension Exchange: AnswerSource {
         switch withdrawal {
         case .clientLeft:
             end(.cancelled, .clientClosed, detail: nil, status: nil)
+        case .gatewayEnds:
+            let detail = "the gateway ended while it waited"
+            end(state == .dispatched ? .interrupted : .abandoned, .gatewayEnded, detail: detail, status: nil)
         case .storageFailed where state == .dispatched:
             end(.failed, .storageUnavailable, detail: nil, status: EndReason.storageUnavailable.status)
         case .storageFailed where isInserted:

@@ -10,7 +10,7 @@ import Synchronization
 /// Everything is used on ``eventLoop``, except what is marked as the dispatcher's.
 final class Exchange: @unchecked Sendable {
     // `@unchecked`: `phase` and all that belongs to it are confined to `eventLoop`; `ticket`, `attempts` and `dispatchedTo` to the dispatcher's loop;
-    // `writtenAt` is atomic; the rest never changes.
+    // `writtenAt` is atomic; `isTrial` is handed over with the dispatch; the rest never changes.
 
     /// Where the request is. `request_log`'s state is `queued` in the first two, `dispatched` in the rest.
     enum Phase {
@@ -49,6 +49,10 @@ final class Exchange: @unchecked Sendable {
     var dispatchedTo: Pod?
 
     // MARK: Shared
+
+    /// Whether the attempt is to show that its pod is well again. Set by the dispatcher before it hands the dispatch to the journal, read
+    /// here after its commit.
+    var isTrial = false
 
     /// In nanoseconds of `NIODeadline`; 0 for nil.
     private let writtenNanoseconds = Atomic<UInt64>(0)

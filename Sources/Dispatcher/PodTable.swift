@@ -212,7 +212,7 @@ extension PodRecord {
     func nextChange(after now: NIODeadline, _ configuration: DispatchConfiguration) -> NIODeadline? {
         guard !isGone else { return nil }
         let stale = ledger.receivedAt.map { $0 + configuration.staleAfter }.flatMap { $0 > now ? $0 : nil }
-        guard let stale, let reopens = breaker.reopensAt else { return stale ?? breaker.reopensAt }
-        return min(stale, reopens)
+        guard let stale, let next = breaker.nextTrial else { return stale ?? breaker.nextTrial }
+        return min(stale, next)
     }
 }

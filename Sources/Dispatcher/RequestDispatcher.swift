@@ -108,6 +108,8 @@ extension RequestDispatcher: RequestIntake {
             if !end.mayGoBack { forget(exchange) }
             machine.attemptEnded(ticket, end, writtenAt: writtenAt, now: mail.time)
             if let capacity, let pod = exchange.dispatchedTo { machine.capacityHint(pod, capacity, now: mail.time) }
+        case .answerBegan:
+            if let ticket = exchange.ticket { machine.answerBegan(ticket, now: mail.time) }
         case .withdrawn:
             if let ticket = exchange.ticket {
                 forget(exchange)
@@ -136,6 +138,7 @@ extension RequestDispatcher: RequestIntake {
             } else {
                 exchange.attempts = 1
                 exchange.dispatchedTo = pod
+                exchange.isTrial = machine.isTrial(ticket)
                 journal.insert(request, pod: pod, receiver: exchange)
             }
         case .waiting(let ticket):
@@ -163,6 +166,7 @@ extension RequestDispatcher: RequestIntake {
     private func dispatch(_ exchange: Exchange, to pod: Pod) {
         exchange.attempts += 1
         exchange.dispatchedTo = pod
+        exchange.isTrial = exchange.ticket.map { machine.isTrial($0) } ?? false
         exchange.writtenAt = nil
         journal.attempt(exchange.request, number: exchange.attempts, pod: pod, receiver: exchange)
     }

@@ -278,6 +278,26 @@ import Testing
         #expect(fixture.dispatches() == [second: pod.key])
     }
 
+    @Test func theTrialsAnswerNeedsOnlyToBeginForOthersToFollow() throws {
+        var fixture = MachineFixture(routes: [MachineFixture.route(0, hold: .seconds(60))])
+        let pod = fixture.pod(.needs(9, memory: 9))
+        let (first, _) = try fixture.place()
+        for _ in 0..<5 {
+            fixture.end(first, .connectFailed)
+            fixture.pass(.milliseconds(60))
+            fixture.sample(pod, .needs(9, memory: 9))
+        }
+        let second = try fixture.wait()
+        fixture.drainActions()
+        fixture.pass(.seconds(10))
+        fixture.sample(pod, .needs(9, memory: 9))
+        #expect(fixture.dispatches() == [first: pod.key])
+        #expect(fixture.machine.isTrial(first))
+        fixture.machine.answerBegan(first, now: fixture.now)
+        #expect(fixture.dispatches() == [second: pod.key])
+        #expect(!fixture.machine.isTrial(first) && !fixture.machine.isTrial(second))
+    }
+
     /// The fault may lie in the requests: a few that crash whoever runs them must not close the fleet to all others.
     @Test(
         arguments: [

@@ -21,11 +21,14 @@ struct Bench {
         loops: Int = 1,
         holdTimeout: Duration = .seconds(60),
         busyAnswerTime: TimeAmount = .seconds(60),
+        breaker: BreakerConfiguration = BreakerConfiguration(),
         script: [ScriptedTransport.Step] = [],
         tracer: (any Tracer)? = nil
     ) async throws {
         var exchanges = ExchangeConfiguration()
         exchanges.busyAnswerTime = busyAnswerTime
+        var dispatch = DispatchConfiguration()
+        dispatch.breaker = breaker
         group = MultiThreadedEventLoopGroup(numberOfThreads: loops)
         transport = ScriptedTransport(journal: journal, script: script)
         route = Route(
@@ -39,7 +42,7 @@ struct Bench {
         )
         dispatcher = RequestDispatcher(
             eventLoop: group.next(),
-            configuration: DispatchConfiguration(),
+            configuration: dispatch,
             exchangeConfiguration: exchanges,
             routes: [route],
             journal: journal,

@@ -37,11 +37,24 @@ import Testing
         breaker.tick(now: Self.at(9))
         #expect(breaker.isShut)
         breaker.tick(now: Self.at(10))
-        let (first, second) = (breaker.began(), breaker.began())
+        let (first, second) = (breaker.began(now: Self.at(10)), breaker.began(now: Self.at(10)))
         #expect(first && !second)
         #expect(breaker.isShut)
         breaker.trialEnded()
         #expect(!breaker.isShut)
+    }
+
+    @Test func aTrialThatTakesLongDoesNotKeepOthersOutForAsLong() {
+        var breaker = opened()
+        breaker.tick(now: Self.at(10))
+        _ = breaker.began(now: Self.at(10))
+        #expect(breaker.nextTrial == Self.at(20))
+        breaker.tick(now: Self.at(19))
+        #expect(breaker.isShut)
+        breaker.tick(now: Self.at(20))
+        #expect(!breaker.isShut && !breaker.isClosed)
+        let isTrial = breaker.began(now: Self.at(20))
+        #expect(isTrial && breaker.isShut)
     }
 
     @Test func eachFailedTrialDoublesItsTimeUpToAMinute() {
@@ -51,11 +64,11 @@ import Testing
             #expect(breaker.reopensAt == Self.at(now + period))
             now += period
             breaker.tick(now: Self.at(now))
-            let isTrial = breaker.began()
+            let isTrial = breaker.began(now: Self.at(now))
             breaker.failed(.transport, isTrial: isTrial, now: Self.at(now))
         }
         breaker.tick(now: Self.at(now + 60))
-        _ = breaker.began()
+        _ = breaker.began(now: Self.at(now + 60))
         breaker.succeeded(startedAt: Self.at(now + 60))
         #expect(breaker.isClosed)
         for _ in 0..<5 { breaker.failed(.transport, isTrial: false, now: Self.at(1_000)) }

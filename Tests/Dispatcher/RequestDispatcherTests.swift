@@ -119,6 +119,19 @@ struct RequestDispatcherTests {
         try await bench.end()
     }
 
+    @Test("a request that waits when the gateway ends is abandoned, not cancelled by its client")
+    func gatewayEndsWhileWaiting() async throws {
+        let bench = try await Bench()
+        let sink = try await bench.submit()
+        _ = try await bench.journal.firstID()
+        sink.cut()
+        let outcome = try await bench.journal.outcome()
+        #expect(outcome.state == .abandoned)
+        #expect(outcome.reason == .gatewayEnded)
+        #expect(await bench.dispatcher.load == (0, 0))
+        try await bench.end()
+    }
+
     @Test("a busy answer is not passed on: the request goes again when the pod has room")
     func busy() async throws {
         let bench = try await Bench(script: [.answer(503, "busy"), .answer(200, "hello")])

@@ -32,6 +32,26 @@ struct TLSTests {
         try await server.stop()
     }
 
+    @Test("a connection that is being closed gets no request, however long the pod takes to close it too")
+    func closing() async throws {
+        let server = try await TestServer(tls: TestCertificates.server()) { exchange in
+            // It reads no more, so it does not answer the end of TLS either.
+            if exchange.connection == 0 { _ = exchange.channel.setOption(.autoRead, value: false) }
+            let answer = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n\(exchange.connection)"
+            exchange.write(exchange.connection == 0 ? answer + answer : answer)
+        }
+        try await TestCertificates.withFile(TestCertificates.authority) { path in
+            let upstream = try Upstream {
+                $0.caFile = path
+                $0.tlsServerName = "pods.example"
+            }
+            let pod = pod(server)
+            #expect(try await upstream.answer(from: pod).body == "0")
+            #expect(try await upstream.answer(from: pod).body == "1")
+        }
+        try await server.stop()
+    }
+
     @Test("without a configured name it is the pod's own")
     func hostName() async throws {
         let server = try await TestServer(tls: TestCertificates.server()) { $0.answer() }

@@ -29,6 +29,8 @@ final class UpstreamConnection: ChannelDuplexHandler, @unchecked Sendable {
     private var call: UpstreamCall?
     /// Whether requests may be written: TLS waits for its handshake.
     private var isReady: Bool
+    /// Closing it has begun, which over TLS takes a while in which its channel is active still.
+    private var isClosing = false
     /// What broke the connection, where something did.
     private var error: (any Error)?
     /// Whether a read was asked for while the receiver takes no more.
@@ -56,7 +58,8 @@ final class UpstreamConnection: ChannelDuplexHandler, @unchecked Sendable {
         isReady = !isSecure
     }
 
-    var isOpen: Bool { context?.channel.isActive ?? false }
+    /// Whether a request may be sent on it.
+    var isOpen: Bool { !isClosing && context?.channel.isActive ?? false }
 
     // MARK: The pool's and the call's side
 
@@ -67,14 +70,19 @@ final class UpstreamConnection: ChannelDuplexHandler, @unchecked Sendable {
         if isReady { send(call) }
     }
 
-    /// Closes an idle connection.
-    func close() { context?.close(promise: nil) }
+    /// Closes it; it is in no pool any more.
+    func close() {
+        guard !isClosing else { return }
+        isClosing = true
+        pool.forget(self)
+        context?.close(promise: nil)
+    }
 
     /// The call does not want it any more: the pod is to see that nobody waits.
     func abandon() {
         call = nil
         upload = nil
-        context?.close(promise: nil)
+        close()
     }
 
     func resumeReading() {
@@ -86,7 +94,7 @@ final class UpstreamConnection: ChannelDuplexHandler, @unchecked Sendable {
     // MARK: Sending
 
     private func send(_ call: UpstreamCall) {
-        guard let context, context.channel.isActive else { return fail(.connectFailed, "the connection has ended") }
+        guard let context, isOpen else { return fail(.connectFailed, "the connection has ended") }
         exchange += 1
         isRequestWritten = false
         hasHead = false
@@ -156,7 +164,7 @@ final class UpstreamConnection: ChannelDuplexHandler, @unchecked Sendable {
     private func firstFlushFailed(_ call: UpstreamCall) {
         guard isFirstFlush, exchange > 1, !hasHead else { return }
         self.call = nil
-        context?.close(promise: nil)
+        close()
         call.startAgain()
     }
 
@@ -251,7 +259,7 @@ final class UpstreamConnection: ChannelDuplexHandler, @unchecked Sendable {
             upload = nil
             // Where the request is still being sent, its rest has no place on the connection any more.
             isLeaving = keepsAlive && isRequestWritten
-            if !isLeaving { context.close(promise: nil) }
+            if !isLeaving { close() }
             call.answerEnded(trailers: HeaderRules.trailers(trailers))
         case .invalid(let error):
             // An end in the middle of an answer comes from the codec in this form too.
@@ -266,7 +274,7 @@ final class UpstreamConnection: ChannelDuplexHandler, @unchecked Sendable {
     func channelReadComplete(context: ChannelHandlerContext) {
         if isLeaving {
             isLeaving = false
-            if context.channel.isActive {
+            if isOpen {
                 if hasPatience { setPatience(false) }
                 pool.park(self, for: keepAliveTime)
                 resumeReading()
@@ -277,7 +285,7 @@ final class UpstreamConnection: ChannelDuplexHandler, @unchecked Sendable {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         if self.error == nil { self.error = error }
-        context.close(promise: nil)
+        close()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -307,7 +315,7 @@ final class UpstreamConnection: ChannelDuplexHandler, @unchecked Sendable {
         guard let call else { return }
         self.call = nil
         upload = nil
-        context?.close(promise: nil)
+        close()
         call.failed(PodCallFailure(kind, detail))
     }
 
