@@ -12,9 +12,9 @@ package enum BackendList {
         for entry in text.split(separator: ",") {
             let url = entry.trimmingSpaces()
             guard !url.isEmpty else { continue }
-            let pod = try pod(url)
+            let pod = try pod(url[...])
             guard seen.insert(pod.url).inserted else {
-                throw refused(url, "is in the list twice")
+                throw refused(url[...], "is in the list twice")
             }
             pods.append(pod)
         }
@@ -108,15 +108,5 @@ package enum BackendList {
         // A last label of digits only is an address and must be a good one (as URLs are read: WHATWG, "ends in a number").
         guard last.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }) else { return true }
         return (try? SocketAddress(ipAddress: host, port: 1)) != nil
-    }
-}
-
-extension Substring {
-    /// Without the spaces, tabs and line ends around it.
-    fileprivate func trimmingSpaces() -> Substring {
-        var rest = self
-        while rest.first?.isWhitespace == true { rest.removeFirst() }
-        while rest.last?.isWhitespace == true { rest.removeLast() }
-        return rest
     }
 }

@@ -8,11 +8,103 @@ import Testing
 
 @Suite("Pods by name")
 struct DNSDiscoveryTests {
-    @Test("addresses of both families, each a pod with the configured port and scheme")
-    func addresses() async throws {
-        let world = try await NameWorld(["10.0.0.1", "2001:db8::1"]) { $0.scheme = .https }
+    @Test(
+        "addresses of one family, each a pod with the configured port and scheme",
+        arguments: [
+            (["10.0.0.1", "10.0.0.2", "2001:db8::1"], .auto, ["10.0.0.1:8080", "10.0.0.2:8080"]),
+            (["2001:db8::1"], .auto, ["[2001:db8::1]:8080"]),
+            (["10.0.0.1", "2001:db8::1"], .ipv6, ["[2001:db8::1]:8080"]),
+            (["10.0.0.1", "2001:db8::1"], .ipv4, ["10.0.0.1:8080"]),
+            (["2001:db8::1"], .ipv4, []),
+        ] as [([String], DNSConfiguration.Family, [String])]
+    )
+    func addresses(hosts: [String], family: DNSConfiguration.Family, expected: [String]) async throws {
+        let world = try await NameWorld(hosts) { configuration in
+            (configuration.scheme, configuration.family) = (.https, family)
+        }
         let updates = Updates(of: world.discovery)
-        #expect(await updates.next()?.pods.map(\.url) == ["https://10.0.0.1:8080", "https://[2001:db8::1]:8080"])
+        #expect(await updates.next()?.pods.map(\.url) == expected.map { "https://\($0)" })
+        _ = await updates.end()
+        try await world.stop()
+    }
+
+    private static func answering(_ code: UInt16, _ types: UInt16...) -> (inout NameServer.State) -> Void {
+        { state in for type in types { state.codes[NameServer.Question(name: "pods.test", type: type)] = code } }
+    }
+
+    @Test("a family that cannot be asked for keeps its pods, and they do not become others of the other family")
+    func family() async throws {
+        let world = try await NameWorld(["10.0.0.1", "2001:db8::1"])
+        let updates = Updates(of: world.discovery)
+        #expect(await updates.next()?.pods.map(\.host) == ["10.0.0.1"])
+        world.server.state.withLockedValue(Self.answering(2, 1))
+        world.clock.goOn()
+        let failed = await updates.next()
+        #expect(failed?.pods.map(\.host) == ["10.0.0.1"])
+        #expect(failed?.problem?.contains("answered SERVFAIL") == true)
+        world.server.state.withLockedValue(Self.answering(0, 1))
+        world.set(["2001:db8::1"])
+        let update = await updates.next()
+        #expect(update?.pods.map(\.host) == ["2001:db8::1"] && update?.problem == nil)
+        _ = await updates.end()
+        try await world.stop()
+    }
+
+    @Test("a server that fails for one family from the beginning does not hide the other: no trouble to tell of")
+    func halfServer() async throws {
+        let world = try await NameWorld(["2001:db8::1"])
+        world.server.state.withLockedValue(Self.answering(2, 1))
+        let updates = Updates(of: world.discovery)
+        let update = await updates.next()
+        #expect(update?.pods.map(\.host) == ["2001:db8::1"] && update?.problem == nil)
+        _ = await updates.end()
+        try await world.stop()
+    }
+
+    @Test("services: a target with addresses of both families is one pod, two targets of one address are one")
+    func dualStackServices() async throws {
+        let world = try await NameWorld(name: "_http._tcp.pods.test.") { $0.port = nil }
+        let name = "_http._tcp.pods.test"
+        world.server.set(services: [(80, "a.test"), (80, "b.test"), (80, "c.test"), (80, "d.test")], at: name)
+        world.server.set("b.test", ["10.0.0.2", "2001:db8::2"])
+        world.server.set("c.test", ["10.0.0.2"])
+        world.server.set("d.test", ["2001:db8::4"])
+        let added = ["2001:db8::1", "10.0.0.1"].map { address in
+            (
+                name: "a.test", type: address.contains(":") ? 28 : 1 as UInt16,
+                content: NameServer.encoded(address: address)
+            )
+        }
+        world.server.state.withLockedValue { $0.additional = added }
+        let updates = Updates(of: world.discovery)
+        let pods = await updates.next()?.pods ?? []
+        #expect(pods.map(\.host) == ["10.0.0.1", "10.0.0.2", "2001:db8::4"])
+        #expect(pods.map(\.name) == ["a.test", "b.test", "d.test"])
+        _ = await updates.end()
+        try await world.stop()
+    }
+
+    @Test("services: a target that cannot be resolved keeps its pods, is told, and holds up no other")
+    func targetInTrouble() async throws {
+        let world = try await NameWorld(name: "_http._tcp.pods.test.") { $0.port = nil }
+        let name = "_http._tcp.pods.test"
+        world.server.set(services: [(80, "a.test"), (80, "b.test")], at: name)
+        world.server.set("a.test", ["10.0.0.1"])
+        world.server.set("b.test", ["10.0.0.2"])
+        let updates = Updates(of: world.discovery)
+        #expect(await updates.next()?.pods.map(\.host) == ["10.0.0.1", "10.0.0.2"])
+        world.server.state.withLockedValue { state in
+            for type in [1, 28] as [UInt16] { state.codes[NameServer.Question(name: "a.test", type: type)] = 2 }
+        }
+        world.server.set("b.test", ["10.0.0.3"])
+        world.clock.goOn()
+        let partly = await updates.next()
+        #expect(partly?.pods.map(\.host) == ["10.0.0.1", "10.0.0.3"])
+        #expect(partly?.problem?.contains("answered SERVFAIL (it failed) for \"a.test\"") == true)
+        world.server.set(services: [(80, "b.test")], at: name)
+        world.clock.goOn()
+        let update = await updates.next()
+        #expect(update?.pods.map(\.host) == ["10.0.0.3"] && update?.problem == nil)
         _ = await updates.end()
         try await world.stop()
     }
@@ -83,6 +175,29 @@ struct DNSDiscoveryTests {
         try await world.stop()
     }
 
+    @Test("an answer that does not fit over TCP either is none, rather than no addresses")
+    func truncatedAlways() async throws {
+        let server = try await NameServer()
+        server.set("pods.test", ["10.0.0.1"])
+        server.state.withLockedValue { ($0.truncates, $0.truncatesAlways) = (true, true) }
+        let error = await #expect(throws: DiscoveryError.self) {
+            try await Self.resolver([server], "options attempts:1").look(up: "pods.test.", [.address])
+        }
+        #expect(error?.code == .invalidAnswer && error?.message.contains("cuts its answer short") == true)
+        try await server.stop()
+    }
+
+    @Test("a server from before EDNS is asked again without it")
+    func oldServer() async throws {
+        let server = try await NameServer()
+        server.set("pods.test", ["10.0.0.1"])
+        server.state.withLockedValue { $0.isOld = true }
+        let result = try await Self.resolver([server], "options attempts:1").look(up: "pods.test.", [.address])
+        #expect(Self.addresses(result) == [.address("10.0.0.1")])
+        #expect(server.state.withLockedValue(\.asked.count) == 2)
+        try await server.stop()
+    }
+
     @Test("what was forged or is broken is passed over while the answer is waited for")
     func forged() async throws {
         for forged in [[], [1, 2, 3], [UInt8](repeating: 0xC0, count: 200)] as [[UInt8]] {
@@ -112,16 +227,18 @@ struct DNSDiscoveryTests {
         let server = try await NameServer()
         server.set("www.test", type: 1, aliasOf: "lb.test", lifetime: 3)
         server.set("lb.test", ["10.0.0.1"], lifetime: 60)
-        let result = try await Self.resolver([server]).look(up: "www.test.", .address)
+        let result = try await Self.resolver([server]).look(up: "www.test.", [.address])
         #expect(Self.addresses(result) == [.address("10.0.0.1")] && result.lifetime == 3)
         server.state.withLockedValue { $0.additional = [("lb.test", 1, [10, 0, 0, 9])] }
         #expect(
-            Self.addresses(try await Self.resolver([server]).look(up: "www.test.", .address)) == [.address("10.0.0.9")]
+            Self.addresses(try await Self.resolver([server]).look(up: "www.test.", [.address])) == [
+                .address("10.0.0.9")
+            ]
         )
         server.state.withLockedValue { $0.additional = [] }
         server.set("a.test", type: 1, aliasOf: "b.test")
         server.set("b.test", type: 1, aliasOf: "a.test")
-        await #expect(throws: DiscoveryError.self) { try await Self.resolver([server]).look(up: "a.test.", .address) }
+        await #expect(throws: DiscoveryError.self) { try await Self.resolver([server]).look(up: "a.test.", [.address]) }
         try await server.stop()
     }
 
@@ -130,9 +247,37 @@ struct DNSDiscoveryTests {
         let server = try await NameServer()
         server.set("pods.ml.svc.cluster.local", ["10.0.0.1"])
         let text = "search ml.svc.cluster.local svc.cluster.local\noptions ndots:5\n"
-        #expect(try await Self.resolver([server], text).look(up: "pods", .address).records.count == 1)
-        #expect(try await Self.resolver([server], text).look(up: "pods.ml", .address).records.count == 1)
-        #expect(try await Self.resolver([server], text).look(up: "pods.", .address).records.isEmpty)
+        #expect(try await Self.resolver([server], text).look(up: "pods", [.address]).records.count == 1)
+        #expect(try await Self.resolver([server], text).look(up: "pods.ml", [.address]).records.count == 1)
+        #expect(try await Self.resolver([server], text).look(up: "pods.", [.address]).records.isEmpty)
+        try await server.stop()
+    }
+
+    @Test("each name of the search list is asked for both families, and the first that has either is it")
+    func searchOfBothFamilies() async throws {
+        let server = try await NameServer()
+        server.set("pods.a.test", ["2001:db8::1"])
+        server.set("pods.b.test", ["10.0.0.1"])
+        let resolver = Self.resolver([server], "search a.test b.test")
+        let result = try await resolver.look(up: "pods", [.address, .address6])
+        #expect(Self.addresses(result) == [.address("2001:db8::1")])
+        #expect(server.state.withLockedValue(\.asked.last?.name) == "pods.a.test")
+        try await server.stop()
+    }
+
+    @Test("a name of the search list for which servers fail hides none after it, and is told where none is there")
+    func searchPastFailure() async throws {
+        let server = try await NameServer()
+        let text = "search a.test b.test\noptions attempts:1"
+        server.set("pods.b.test", ["10.0.0.1"])
+        server.state.withLockedValue { $0.codes[NameServer.Question(name: "pods.a.test", type: 1)] = 2 }
+        let result = try await Self.resolver([server], text).look(up: "pods", [.address])
+        #expect(Self.addresses(result) == [.address("10.0.0.1")])
+        server.set("pods.b.test", [])
+        let error = await #expect(throws: DiscoveryError.self) {
+            try await Self.resolver([server], text).look(up: "pods", [.address])
+        }
+        #expect(error?.code == .refused && error?.message.contains("\"pods.a.test\"") == true)
         try await server.stop()
     }
 
@@ -148,9 +293,9 @@ struct DNSDiscoveryTests {
         }
         good.set("pods.test", ["10.0.0.1"])
         let text = "options timeout:1 attempts:1"
-        #expect(try await Self.resolver([bad, good], text).look(up: "pods.test.", .address).records.count == 1)
+        #expect(try await Self.resolver([bad, good], text).look(up: "pods.test.", [.address]).records.count == 1)
         let error = await #expect(throws: DiscoveryError.self) {
-            try await Self.resolver([bad], text).look(up: "pods.test.", .address)
+            try await Self.resolver([bad], text).look(up: "pods.test.", [.address])
         }
         #expect(error?.code == (code == nil ? .unreachable : .refused))
         try await bad.stop()
@@ -170,6 +315,20 @@ struct DNSDiscoveryTests {
         #expect(ResolverSettings("").servers == [ResolverSettings.Server(host: "127.0.0.1")])
     }
 
+    /// Numbers that are the same at every run, so that a message that breaks the reader breaks it again.
+    private struct Lehmer: RandomNumberGenerator {
+        var state: UInt64
+
+        mutating func next() -> UInt64 {
+            // Knuth's MMIX constants; the high half of two steps, since the low bits of one are poor.
+            func step() -> UInt64 {
+                state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                return state >> 32
+            }
+            return step() << 32 | step()
+        }
+    }
+
     @Test("no message, however broken, is more than refused")
     func brokenMessages() throws {
         let question = try #require(DNSMessage.question("pods.test", .address, id: 7))
@@ -184,7 +343,7 @@ struct DNSDiscoveryTests {
         for count in 0..<bytes.count {
             #expect(DNSMessage.answer(ByteBuffer(bytes: bytes[..<count]), to: question) == nil)
         }
-        var generator = SystemRandomNumberGenerator()
+        var generator = Lehmer(state: 1035)
         for _ in 0..<20_000 {
             var spoiled = bytes
             for _ in 0..<Int.random(in: 1...6, using: &generator) {
@@ -201,6 +360,9 @@ struct DNSDiscoveryTests {
             circular += pointer + bytes[29...]
             #expect(DNSMessage.answer(ByteBuffer(bytes: circular), to: question) == nil)
         }
+        // A label with a pointer to itself behind it: it points backwards, and never ends by that alone.
+        let circular = Array(bytes[..<12]) + [1, 97, 0xC0, 0x0C] + bytes[24...]
+        #expect(DNSMessage.answer(ByteBuffer(bytes: circular), to: question) == nil)
         // Someone else's answer: another id, another name.
         var other = bytes
         other[1] = 8

@@ -34,6 +34,7 @@ struct DiscoverySettingsTests {
             (["K8S_API_URL": "k8s:6443"], "k8s_api_url: \"k8s:6443\" is not accepted"),
             (["DNS_NAME": "a..b"], "dns_name: \"a..b\" is not accepted"),
             (["DNS_SERVER": "ns.example"], "dns_server: \"ns.example\" is not accepted"),
+            (["DNS_FAMILY": "both"], "accepted: one of auto, ipv4, ipv6"),
             (["DNS_REFRESH": "0.1"], "dns_refresh: \"0.1\" is not accepted"),
         ]
     )

@@ -13,9 +13,26 @@ struct DNSClient: Sendable {
         timeout: TimeAmount
     ) async throws(DiscoveryError) -> DNSMessage.Answer {
         // Each question from a port of its own and with an id by chance: an answer is hard to guess (RFC 5452).
-        guard let question = DNSMessage.question(name, type, id: .random(in: .min ... .max)) else {
+        let id = UInt16.random(in: .min ... .max)
+        guard let question = DNSMessage.question(name, type, id: id, datagramBytes: Self.datagramBytes),
+            let plain = DNSMessage.question(name, type, id: id)
+        else {
             throw DiscoveryError(.invalidConfiguration, "\(quoted(name)) is no name")
         }
+        let answer = try await ask(question, of: server, timeout)
+        // FORMERR and NOTIMP are how servers from before EDNS say that they do not know it (RFC 6891 §7).
+        guard [1, 4].contains(answer.code) else { return answer }
+        return try await ask(plain, of: server, timeout)
+    }
+
+    /// What fits into a packet of any network, headers included (dnsflagday.net/2020).
+    private static let datagramBytes: UInt16 = 1232
+
+    private func ask(
+        _ question: ByteBuffer,
+        of server: ResolverSettings.Server,
+        _ timeout: TimeAmount
+    ) async throws(DiscoveryError) -> DNSMessage.Answer {
         do {
             let address = try SocketAddress(ipAddress: server.host, port: server.port)
             let answer = try await exchange(question, timeout) { promise in
@@ -27,7 +44,7 @@ struct DNSClient: Sendable {
                 .connect(to: address)
             }
             guard answer.isTruncated else { return answer }
-            return try await exchange(question, timeout) { promise in
+            let whole = try await exchange(question, timeout) { promise in
                 ClientBootstrap(group: group).connectTimeout(timeout).channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
                         try channel.pipeline.syncOperations.addHandler(StreamAnswer(question, promise))
@@ -35,6 +52,14 @@ struct DNSClient: Sendable {
                 }
                 .connect(to: address)
             }
+            // Without its records it would be taken for no addresses.
+            guard !whole.isTruncated else {
+                throw DiscoveryError(
+                    .invalidAnswer,
+                    "the name server \(server.host) cuts its answer short over TCP too"
+                )
+            }
+            return whole
         } catch let error as DiscoveryError {
             throw error
         } catch {

@@ -8,6 +8,7 @@ package struct DNSConfiguration: Sendable {
     /// `DNS_PORT`; of services it is in their records.
     package var port: Int?
     package var scheme = PodDescription.Scheme.http
+    package var family = Family.auto
     /// `DNS_REFRESH`: the longest time between two lookups.
     package var longestPause = Duration.seconds(10)
     /// The shortest, whatever the records say.
@@ -16,6 +17,14 @@ package struct DNSConfiguration: Sendable {
     package var patience = Duration.seconds(10)
     /// `DNS_SERVER`: in place of those of `/etc/resolv.conf`, an address and a port.
     package var server: (host: String, port: Int)?
+
+    /// `DNS_FAMILY`: which of a name's addresses are used. A pod that has one of each family would be two otherwise, with twice the room.
+    package enum Family: String, CaseIterable, Sendable {
+        /// IPv4 where there are any, else IPv6.
+        case auto
+        case ipv4
+        case ipv6
+    }
 
     package init(name: String, port: Int? = nil) {
         self.name = name
@@ -32,7 +41,7 @@ package struct DNSConfiguration: Sendable {
 /// begun does not know its names yet.
 package struct DNSDiscovery: PodDiscovery {
     private let configuration: DNSConfiguration
-    private let resolver: DNSResolver
+    private let lookup: DNSLookup
     private let clock: any Clock<Duration>
 
     package init(
@@ -43,11 +52,12 @@ package struct DNSDiscovery: PodDiscovery {
         self.configuration = configuration
         self.clock = clock
         let server = configuration.server.map { ResolverSettings.Server(host: $0.host, port: $0.port) }
-        resolver = DNSResolver(client: DNSClient(group: group)) {
+        let resolver = DNSResolver(client: DNSClient(group: group)) {
             var settings = ResolverSettings((try? SmallFile.text("/etc/resolv.conf")) ?? "")
             if let server { settings.servers = [server] }
             return settings
         }
+        lookup = DNSLookup(configuration: configuration, resolver: resolver)
     }
 
     package func run(_ report: @Sendable (DiscoveryUpdate) async -> Void) async throws {
@@ -58,11 +68,12 @@ package struct DNSDiscovery: PodDiscovery {
             let pods: [PodDescription]
             var problem: String?
             do throws(DiscoveryError) {
-                var found = try await look()
-                // What failed for one family says nothing of it.
-                found.pods += memory.pods.filter { found.failed.contains($0.host.contains(":") ? .address6 : .address) }
-                pause = min(max(.seconds(found.lifetime ?? 0), configuration.shortestPause), pause)
+                let found = try await lookup.look(remembering: memory.pods)
+                // What some server could not tell is asked for again soon.
+                let lifetime = found.problem == nil ? found.lifetime ?? 0 : 0
+                pause = min(max(.seconds(lifetime), configuration.shortestPause), pause)
                 (pods, problem) = memory.take(found.pods, name: configuration.name)
+                problem = problem ?? found.problem?.message
             } catch {
                 pause = configuration.shortestPause
                 (pods, problem) = (memory.pods, error.message)
@@ -80,114 +91,7 @@ package struct DNSDiscovery: PodDiscovery {
     }
 
     /// Looks once, for `check`.
-    package func lookOnce() async throws(DiscoveryError) -> [PodDescription] { try await look().pods }
-
-    /// What a lookup found.
-    private struct Found {
-        var pods: [PodDescription] = []
-        /// Seconds; nil where nothing was said.
-        var lifetime: Int?
-        /// Families of addresses that no server could tell of, while one could of the other.
-        var failed: Set<DNSMessage.RecordType> = []
-
-        mutating func ends(after lifetime: Int?) {
-            guard let lifetime else { return }
-            self.lifetime = min(self.lifetime ?? .max, lifetime)
-        }
-    }
-
-    private func look() async throws(DiscoveryError) -> Found {
-        var found = Found()
-        guard configuration.isOfServices else {
-            guard let port = configuration.port else {
-                throw DiscoveryError(
-                    .invalidConfiguration,
-                    "the addresses of \(quoted(configuration.name)) have no port: set DNS_PORT"
-                )
-            }
-            try await addAddresses(of: configuration.name, port, name: nil, to: &found)
-            return found
-        }
-        let services = try await resolver.look(up: configuration.name, .service)
-        found.ends(after: services.lifetime)
-        for record in services.records {
-            // The root as a target says that there is no such service.
-            guard case .service(let port, let target) = record.content, !target.isEmpty, port > 0 else { continue }
-            var isKnown = false
-            for added in services.additional where added.name == target {
-                guard case .address(let text) = added.content else { continue }
-                isKnown = true
-                found.pods.append(pod(text, port, name: target))
-                found.ends(after: added.lifetime)
-            }
-            if !isKnown { try await addAddresses(of: target + ".", port, name: target, to: &found) }
-        }
-        return found
-    }
-
-    /// Of both families. A server that fails for one of them, as some do, does not hide the other.
-    private func addAddresses(
-        of host: String,
-        _ port: Int,
-        name: String?,
-        to found: inout Found
-    ) async throws(DiscoveryError) {
-        var problem: DiscoveryError?
-        var failed: Set<DNSMessage.RecordType> = []
-        var count = 0
-        var emptyLifetime: Int?
-        for type in [DNSMessage.RecordType.address, .address6] {
-            do throws(DiscoveryError) {
-                let result = try await resolver.look(up: host, type)
-                for record in result.records {
-                    guard case .address(let text) = record.content else { continue }
-                    found.pods.append(pod(text, port, name: name))
-                    count += 1
-                }
-                if result.records.isEmpty {
-                    emptyLifetime = result.lifetime
-                } else {
-                    found.ends(after: result.lifetime)
-                }
-            } catch {
-                problem = error
-                failed.insert(type)
-            }
-        }
-        if count == 0, let problem { throw problem }
-        // Most names have addresses of one family only: that the other is missing ends nothing.
-        if count == 0 { found.ends(after: emptyLifetime) }
-        found.failed.formUnion(failed)
-    }
-
-    private func pod(_ address: String, _ port: Int, name: String?) -> PodDescription {
-        PodDescription(scheme: configuration.scheme, host: address, port: port, name: name)
-    }
-}
-
-/// The pods that a name had last, and since when it has none. No I/O, no clock.
-struct DNSMemory: Sendable {
-    let patience: Duration
-    private(set) var pods: [PodDescription] = []
-    /// Since the beginning.
-    var time = Duration.zero
-    private var emptySince: Duration?
-
-    init(patience: Duration) { self.patience = patience }
-
-    /// Whether pods are kept that the name has no more.
-    var isWaiting: Bool { emptySince != nil && !pods.isEmpty }
-
-    /// - Returns: The pods to use now, in order, and what is wrong.
-    mutating func take(_ found: [PodDescription], name: String) -> (pods: [PodDescription], problem: String?) {
-        if !found.isEmpty {
-            emptySince = nil
-            pods = Set(found).sorted { $0.id < $1.id }
-            return (pods, nil)
-        }
-        let since = emptySince ?? time
-        emptySince = since
-        if time - since >= patience { pods = [] }
-        return (pods, "\(quoted(name)) has no addresses: there is no such name, or nothing behind it")
+    package func lookOnce() async throws(DiscoveryError) -> [PodDescription] {
+        try await lookup.look(remembering: []).pods
     }
 }

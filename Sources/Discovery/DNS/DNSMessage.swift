@@ -39,9 +39,11 @@ enum DNSMessage {
     private static let maximumRecords = 4096
 
     /// A question, recursion desired; nil where the name is none.
-    static func question(_ name: String, _ type: RecordType, id: UInt16) -> ByteBuffer? {
+    /// - Parameter datagramBytes: The largest datagram that an answer may be, told by an OPT record (RFC 6891 §6.1.2); nil for the 512 of old.
+    static func question(_ name: String, _ type: RecordType, id: UInt16, datagramBytes: UInt16? = nil) -> ByteBuffer? {
         var bytes = ByteBuffer()
-        bytes.writeMultipleIntegers(id, UInt16(0x0100), UInt16(1), UInt16(0), UInt16(0), UInt16(0))
+        let additional: UInt16 = datagramBytes == nil ? 0 : 1
+        bytes.writeMultipleIntegers(id, UInt16(0x0100), UInt16(1), UInt16(0), UInt16(0), additional)
         var length = 1
         for label in (name.hasSuffix(".") ? name.dropLast() : name[...]).split(
             separator: ".",
@@ -54,6 +56,10 @@ enum DNSMessage {
         }
         guard length <= 255 else { return nil }
         bytes.writeMultipleIntegers(UInt8(0), type.rawValue, UInt16(1))
+        if let datagramBytes {
+            // The root as its name, version 0, no flags, no options.
+            bytes.writeMultipleIntegers(UInt8(0), UInt16(41), datagramBytes, UInt32(0), UInt16(0))
+        }
         return bytes
     }
 
@@ -61,9 +67,12 @@ enum DNSMessage {
     static func answer(_ bytes: ByteBuffer, to question: ByteBuffer) -> Answer? {
         var reader = Reader(bytes: bytes)
         guard let id = reader.number(), id == question.getInteger(at: question.readerIndex, as: UInt16.self),
-            let flags = reader.number(), flags & 0x8000 != 0, reader.number() == 1, let answers = reader.number(),
-            let authorities = reader.number(), let additional = reader.number()
+            let flags = reader.number(), flags & 0x8000 != 0, let questions = reader.number(),
+            let answers = reader.number(), let authorities = reader.number(), let additional = reader.number()
         else { return nil }
+        // Who cannot read a question cannot repeat it.
+        if questions == 0, flags & 0xF == 1 { return Answer(isTruncated: false, code: 1, records: []) }
+        guard questions == 1 else { return nil }
         // The question must be repeated: who guesses ids does not know it.
         let asked = Reader.question(in: question)
         guard let name = reader.name(), let type = reader.number(), let kind = reader.number(),
@@ -135,7 +144,7 @@ enum DNSMessage {
                     guard let pointer: UInt16 = bytes.getInteger(at: place) else { return nil }
                     if end == nil { end = place + 2 }
                     let target = Int(pointer & 0x3FFF)
-                    // Only backwards, so that it ends.
+                    // Only backwards. That alone does not end a label with a pointer to itself behind it: the bound on names does.
                     guard target < place else { return nil }
                     place = target
                 default: return nil

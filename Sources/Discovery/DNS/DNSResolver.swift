@@ -3,13 +3,15 @@ import NIOCore
 /// Looks names up as the C library does, and tells how long an answer holds, which it does not.
 struct DNSResolver: Sendable {
     /// What a lookup came to.
-    struct Result: Sendable, Equatable {
+    struct Result: Sendable {
         /// Empty where the name does not exist, or has nothing of this kind.
         var records: [DNSMessage.Record] = []
         /// Added by the server: addresses of what services are at.
         var additional: [DNSMessage.Record] = []
         /// Seconds; nil where nothing was said.
         var lifetime: Int?
+        /// Kinds that no server could tell of, where one could of another.
+        var failed: [DNSMessage.RecordType: DiscoveryError] = [:]
     }
 
     let client: DNSClient
@@ -19,16 +21,29 @@ struct DNSResolver: Sendable {
     /// Aliases that are followed, one after the other.
     private static let maximumAliases = 8
 
-    /// - Throws: A ``DiscoveryError`` where no server knows, which is something else than that there is nothing.
-    func look(up name: String, _ type: DNSMessage.RecordType) async throws(DiscoveryError) -> Result {
+    /// Tries the domains of the search list in their order, each for all kinds, and stops at the first name that has any of them, as the C
+    /// library's `getaddrinfo` does. A name for which servers fail does not hide those after it.
+    /// - Parameter types: Of these, the first that there is.
+    /// - Throws: A ``DiscoveryError`` where no name has any, and of one no server knows: something else than that there is nothing.
+    func look(up name: String, _ types: [DNSMessage.RecordType]) async throws(DiscoveryError) -> Result {
         let settings = settings()
         var nothing = Result()
+        var problem: DiscoveryError?
         for candidate in settings.candidates(for: name) {
-            let result = try await follow(candidate, type, settings)
-            if !result.records.isEmpty { return result }
-            nothing.lifetime = min(nothing.lifetime ?? .max, result.lifetime ?? .max)
+            var failed: [DNSMessage.RecordType: DiscoveryError] = [:]
+            for type in types {
+                do throws(DiscoveryError) {
+                    var result = try await follow(candidate, type, settings)
+                    result.failed = failed
+                    if !result.records.isEmpty { return result }
+                    if let lifetime = result.lifetime { nothing.lifetime = min(nothing.lifetime ?? .max, lifetime) }
+                } catch {
+                    failed[type] = error
+                    problem = problem ?? error
+                }
+            }
         }
-        if nothing.lifetime == .max { nothing.lifetime = nil }
+        if let problem { throw problem }
         return nothing
     }
 
@@ -111,7 +126,7 @@ extension DNSMessage.Record {
         return target
     }
 
-    fileprivate func isOf(_ type: DNSMessage.RecordType) -> Bool {
+    func isOf(_ type: DNSMessage.RecordType) -> Bool {
         switch (content, type) {
         case (.address(let text), .address): !text.contains(":")
         case (.address(let text), .address6): text.contains(":")

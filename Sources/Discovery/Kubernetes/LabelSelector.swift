@@ -93,10 +93,3 @@ package enum LabelSelector {
         DiscoveryError(.invalidConfiguration, requirement.isEmpty ? why : "\"\(requirement)\": \(why)")
     }
 }
-
-extension String {
-    /// Without white space at both ends.
-    func trimmingSpaces() -> String {
-        String(drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
-    }
-}

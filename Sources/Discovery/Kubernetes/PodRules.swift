@@ -153,12 +153,3 @@ struct PodRules: Sendable {
         }
     }
 }
-
-/// What others wrote, as it may stand in a log line: in quotes, at most 60 characters of it, without control characters.
-func quoted(_ text: String) -> String {
-    let shown = text.unicodeScalars.prefix(60).map { scalar in
-        scalar.properties.generalCategory == .control || scalar.properties.generalCategory == .format
-            ? "?" : String(scalar)
-    }
-    return "\"\(shown.joined())\(text.unicodeScalars.count > 60 ? "…" : "")\""
-}

@@ -1,4 +1,5 @@
 package import Core
+import Discovery
 package import Dispatcher
 package import Ingress
 package import Logging
@@ -51,6 +52,7 @@ package struct GatewaySettings: Sendable {
     /// Of services it is in their records.
     package var dnsPort: Int?
     package var dnsScheme = BackendScheme.http
+    var dnsFamily = DNSConfiguration.Family.auto
     package var dnsRefresh = Duration.seconds(10)
     var dnsServer: NameServerAddress?
 

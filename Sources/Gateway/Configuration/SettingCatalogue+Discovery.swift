@@ -79,6 +79,13 @@ extension SettingCatalogue {
         ),
         .init("dns_scheme", .discovery, \.dnsScheme, .word, "What is spoken to them."),
         .init(
+            "dns_family",
+            .discovery,
+            \.dnsFamily,
+            .word,
+            "Which of a name's addresses are pods: all IPv4 ones, or all IPv6 ones; `auto` is IPv4 where there are any. Never both: a pod that has two addresses would count twice."
+        ),
+        .init(
             "dns_refresh",
             .discovery,
             \.dnsRefresh,

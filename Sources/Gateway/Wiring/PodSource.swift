@@ -61,6 +61,7 @@ extension GatewaySettings {
     var dnsConfiguration: DNSConfiguration {
         var configuration = DNSConfiguration(name: dnsName ?? "", port: dnsPort)
         configuration.scheme = dnsScheme == .https ? .https : .http
+        configuration.family = dnsFamily
         configuration.longestPause = dnsRefresh
         configuration.server = dnsServer.map { ($0.host, $0.port) }
         return configuration

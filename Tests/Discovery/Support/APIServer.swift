@@ -156,10 +156,17 @@ final class APIServer: Sendable {
         cut()
     }
 
-    /// Listens again, on the same port.
+    /// Listens again, on the same port, which a connection of somebody else may hold for a moment.
     func start() async throws {
-        let channel = try await Self.listen(port, tls, state, asked)
-        listener.withLockedValue { $0 = channel }
+        for tries in 1... {
+            do {
+                let channel = try await Self.listen(port, tls, state, asked)
+                return listener.withLockedValue { $0 = channel }
+            } catch {
+                if tries == 100 { throw error }
+                try await Task.sleep(for: .milliseconds(20))
+            }
+        }
     }
 
     // MARK: Answers

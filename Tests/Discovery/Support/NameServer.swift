@@ -17,8 +17,16 @@ final class NameServer: Sendable {
         var additional: [(name: String, type: UInt16, content: [UInt8])] = []
         /// Answers so in place of it.
         var code: UInt16?
+        /// Answers so for these alone.
+        var codes: [Question: UInt16] = [:]
+        /// Cannot read what has an OPT record (RFC 6891), and does not repeat it.
+        var isOld = false
+        /// Questions that were answered, in order.
+        var asked: [Question] = []
         /// Gives datagrams no answer that fits.
         var truncates = false
+        /// Nor TCP.
+        var truncatesAlways = false
         /// Answers nothing by datagrams.
         var isSilent = false
         /// Sends this before each answer.
@@ -33,15 +41,35 @@ final class NameServer: Sendable {
     init() async throws {
         let state = NIOLockedValueBox(State())
         self.state = state
-        listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        // The system knows of a port that is free for TCP; somebody else may have it for datagrams.
+        var tries = 0
+        while true {
+            let listener = try await Self.listen(state)
+            tries += 1
+            do {
+                datagrams = try await Self.bind(listener.localAddress!.port!, state)
+                self.listener = listener
+                break
+            } catch {
+                try await listener.close()
+                if tries == 20 { throw error }
+            }
+        }
+        port = listener.localAddress!.port!
+    }
+
+    private static func listen(_ state: NIOLockedValueBox<State>) async throws -> any Channel {
+        try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(Stream(state))
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()
-        port = listener.localAddress!.port!
-        datagrams = try await DatagramBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+    }
+
+    private static func bind(_ port: Int, _ state: NIOLockedValueBox<State>) async throws -> any Channel {
+        try await DatagramBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(Datagrams(state))
@@ -113,10 +141,14 @@ final class NameServer: Sendable {
     {
         let records = state.records[question] ?? []
         let isKnown = state.records.keys.contains { $0.name == question.name }
-        let code = state.code ?? (isKnown ? 0 : 3)
-        let isCut = state.truncates && !overTCP
+        let code = state.code ?? state.codes[question] ?? (isKnown ? 0 : 3)
+        let isCut = state.truncates && !overTCP || state.truncatesAlways
         var answer = ByteBuffer()
         answer.writeInteger(message.getInteger(at: message.readerIndex, as: UInt16.self)!)
+        if state.isOld, message.getInteger(at: message.readerIndex + 10, as: UInt16.self) != 0 {
+            answer.writeMultipleIntegers(UInt16(0x8181), UInt16(0), UInt16(0), UInt16(0), UInt16(0))
+            return answer
+        }
         answer.writeInteger(UInt16(0x8180) | code | (isCut ? 0x0200 : 0))
         answer.writeMultipleIntegers(
             UInt16(1),
@@ -124,7 +156,10 @@ final class NameServer: Sendable {
             UInt16(0),
             UInt16(isCut ? 0 : state.additional.count)
         )
-        answer.writeImmutableBuffer(message.getSlice(at: message.readerIndex + 12, length: message.readableBytes - 12)!)
+        // The question alone, without the OPT record behind it.
+        answer.writeImmutableBuffer(
+            message.getSlice(at: message.readerIndex + 12, length: encoded(question.name).count + 4)!
+        )
         guard !isCut else { return answer }
         for record in code == 0 ? records : [] {
             let isAlias = record.content.first == 0xFF
@@ -153,7 +188,10 @@ final class NameServer: Sendable {
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             let envelope = unwrapInboundIn(data)
             guard let question = NameServer.read(envelope.data) else { return }
-            let state = state.withLockedValue { $0 }
+            let state = state.withLockedValue { state in
+                state.asked.append(question)
+                return state
+            }
             guard !state.isSilent else { return }
             let answer = NameServer.answer(envelope.data, question, state, overTCP: false)
             for bytes in [state.forged.map { ByteBuffer(bytes: $0) }, answer].compactMap({ $0 }) {
