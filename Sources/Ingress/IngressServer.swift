@@ -164,6 +164,10 @@ package final class IngressServer: Service {
 
     // MARK: Accepting
 
+    /// What a connection reads at once. The first read's buffer stays with a request while it is held, and most requests are
+    /// smaller than the 2 KiB that NIO begins with; it grows as bodies come.
+    private static let reads = AdaptiveRecvByteBufferAllocator(minimum: 64, initial: 1024, maximum: 65_536)
+
     private func makeBootstrap() -> ServerBootstrap {
         let (shared, loops) = (shared, loops)
         let gate = ConnectionGate(shared: shared, loops: loops)
@@ -181,6 +185,7 @@ package final class IngressServer: Service {
                     try channel.pipeline.syncOperations.addHandler(AcceptFailures(gate: gate, logger: shared.logger))
                 }
             }
+            .childChannelOption(.recvAllocator, value: Self.reads)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try gate.admit(channel) }
             }
