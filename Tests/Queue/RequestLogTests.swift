@@ -64,7 +64,7 @@ struct RequestLogTests {
         ("nothing that there is", { $0.routeID = "GET /none" }, []),
     ]
 
-    @Test("every filter finds its requests, newest first, and counts them", arguments: filters.indices)
+    @Test("every filter finds its requests, newest first", arguments: filters.indices)
     func everyFilter(index: Int) async throws {
         let (name, change, expected) = Self.filters[index]
         let (test, ids) = try await filled()
@@ -73,7 +73,6 @@ struct RequestLogTests {
         let page = try await test.queue.log.page(filter)
         #expect(page.entries.map(\.id) == expected.reversed().map { ids[$0] }, "\(name)")
         #expect(page.next == nil)
-        #expect(try await test.queue.log.count(filter).matching == expected.count)
         await test.close()
     }
 
@@ -126,9 +125,6 @@ struct RequestLogTests {
         } while before != nil
         #expect(scanned == ids.count)
         #expect(pages == 3)
-        let count = try await test.queue.log.count(filter, scanLimit: 7)
-        #expect(count.scanned == 7)
-        #expect(count.next == ids[5])
         await test.close()
     }
 

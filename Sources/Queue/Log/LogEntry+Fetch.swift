@@ -12,7 +12,6 @@ extension LogEntry {
         return LogEntry(
             summary: summary,
             needs: request.needs,
-            holdLimit: request.holdLimit.map { .nanoseconds($0.nanoseconds) },
             fields: request.fields.pairs,
             withheld: request.withheld,
             body: request.body,

@@ -45,8 +45,6 @@ package struct LogSummary: Sendable {
 package struct LogEntry: Sendable {
     package var summary: LogSummary
     package var needs: ResourceVector
-    /// `Prefer: wait`.
-    package var holdLimit: Duration?
     /// As they were forwarded, without those that are withheld.
     package var fields: [(name: String, value: String)]
     /// Names of fields and query parameters (these with a leading `?`) whose values were not kept.
@@ -129,19 +127,10 @@ package struct LogPage: Sendable {
     package var scanned: Int
 }
 
-/// How many requests match a filter.
-package struct LogCount: Sendable {
-    package var matching: Int
-    package var scanned: Int
-    /// Where counting stopped at its bound; nil where the whole log was looked at.
-    package var next: RequestID?
-}
-
 /// What is needed to send a request again.
 package struct ReplaySource: Sendable {
     package var id: RequestID
     package var state: RequestState
-    package var reason: EndReason?
     package var method: RequestMethod
     /// Without the values of parameters that are withheld.
     package var target: ByteBuffer

@@ -53,19 +53,6 @@ struct LogQuery: Sendable {
         return LogPage(entries: entries, next: isCut ? last.map(RequestID.init(rawValue:)) : nil, scanned: scanned)
     }
 
-    func count(_ db: Database) throws -> LogCount {
-        var matching = 0
-        let (scanned, last) = try scan(db) { _ in
-            matching += 1
-            return true
-        }
-        return LogCount(
-            matching: matching,
-            scanned: scanned,
-            next: scanned >= scanLimit ? last.map(RequestID.init(rawValue:)) : nil
-        )
-    }
-
     /// The first ids that match; how many rows were looked at, and the last of them.
     func ids(_ db: Database, limit: Int) throws -> (ids: [Int64], scanned: Int, last: Int64?) {
         var ids: [Int64] = []

@@ -74,17 +74,6 @@ package final class RequestLog: Sendable {
         return try await read { try query.page($0, limit: max(1, limit)) }
     }
 
-    /// How many match.
-    /// - Parameter scanLimit: How many rows are looked at most.
-    package func count(
-        _ filter: LogFilter = LogFilter(),
-        before: RequestID? = nil,
-        scanLimit: Int = 200_000
-    ) async throws -> LogCount {
-        let query = LogQuery(filter, before: before, lowWater: lowWater(), scanLimit: scanLimit)
-        return try await read { try query.count($0) }
-    }
-
     /// Everything about one request; nil where there is none.
     package func detail(_ id: RequestID) async throws -> LogEntry? {
         let spool = spool

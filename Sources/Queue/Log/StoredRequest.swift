@@ -61,7 +61,6 @@ extension ReplaySource {
         return ReplaySource(
             id: id,
             state: summary.state,
-            reason: summary.reason,
             method: method,
             target: request.target,
             fields: request.fields,
