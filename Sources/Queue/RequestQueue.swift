@@ -94,7 +94,8 @@ package final class RequestQueue: Sendable {
         let connection = try DatabaseFile.openWriter(configuration)
         try DatabaseFile.check(connection)
         let recovery = try Recovery.run(connection, milliseconds: wallClockMilliseconds())
-        let spool = BodySpool(path: configuration.spoolPath, syncs: configuration.synchronous == .full)
+        let sync: (@Sendable (Int32) -> Int32)? = if configuration.synchronous == .full { { fsync($0) } } else { nil }
+        let spool = BodySpool(path: configuration.spoolPath, sync: sync)
         let session = try WriterSession(connection, configuration: configuration, spool: spool)
         let orphans = try spool.open { try session.statements.isNamed(file: $0) }
 

@@ -1,6 +1,9 @@
 import Core
+import Dispatch
 import Foundation
+import NIOConcurrencyHelpers
 import NIOCore
+import NIOPosix
 import Testing
 
 @testable import Queue
@@ -42,6 +45,77 @@ struct SpoolTests {
         #expect(test.queue.spool.byteCount == 1_000_000)
         #expect(test.queue.statistics.spoolBytes == 1_000_000)
         await test.close()
+    }
+
+    /// What was synced, by path, and what that came to.
+    private final class Disk: Sendable {
+        let synced = NIOLockedValueBox<[String]>([])
+        let isBroken: Bool
+
+        init(isBroken: Bool = false) { self.isBroken = isBroken }
+
+        func sync(_ descriptor: Int32) -> Int32 {
+            let path = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(descriptor)")
+            synced.withLockedValue { $0.append(path ?? "") }
+            errno = EIO
+            return isBroken ? -1 : fsync(descriptor)
+        }
+    }
+
+    /// A body's file on a disk of the test's own.
+    private func finish(_ bytes: ByteBuffer, on disk: Disk, in folder: TemporaryFolder) async throws -> SpooledBody {
+        let spool = BodySpool(path: folder.path + "/bodies", sync: disk.sync)
+        defer { spool.close() }
+        let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+        let finished = eventLoop.flatSubmit {
+            let writer = spool.open(on: eventLoop)
+            _ = writer.write(bytes)
+            return writer.finish()
+        }
+        return try await finished.get()
+    }
+
+    @Test("with QUEUE_SYNCHRONOUS=full a body is whole once its file and its name are on the disk, and only then")
+    func synced() async throws {
+        let folder = try TemporaryFolder()
+        let disk = Disk()
+        let body = try await finish(body(300_000), on: disk, in: folder)
+        let resolved = URL(filePath: body.path).resolvingSymlinksInPath().path
+        let synced = disk.synced.withLockedValue { $0 }.map { URL(filePath: $0).resolvingSymlinksInPath().path }
+        #expect(synced == [resolved, String(resolved.dropLast(body.name.count + 1))])
+
+        let broken = Disk(isBroken: true)
+        await #expect(throws: StorageProblem.self) { try await finish(self.body(300_000), on: broken, in: folder) }
+
+        let full = try TestQueue { $0.synchronous = .full }
+        #expect(full.queue.spool.sync != nil)
+        await full.close()
+    }
+
+    @Test("a writer that is dropped leaves its file to the threads that may block, which remove it")
+    func dropped() async throws {
+        let test = try TestQueue()
+        let gate = DispatchSemaphore(value: 0)
+        let isBlocked = [test.eventLoop.makePromise(of: Void.self), test.eventLoop.makePromise(of: Void.self)]
+        let writer = try await test.eventLoop.submit {
+            NIOLoopBoundBox(Optional(test.queue.spool.open(on: test.eventLoop)), eventLoop: test.eventLoop)
+        }.get()
+        try await test.eventLoop.flatSubmit {
+            writer.value?.write(ByteBuffer(repeating: 0x61, count: 1000)) ?? test.eventLoop.makeSucceededVoidFuture()
+        }.get()
+        for promise in isBlocked {
+            test.queue.spool.pool.submit { _ in
+                promise.succeed()
+                gate.wait()
+            }
+        }
+        for promise in isBlocked { try await promise.futureResult.get() }
+        try await test.eventLoop.submit { writer.value = nil }.get()
+        #expect(test.spooledFiles.count == 1)
+        for _ in isBlocked { gate.signal() }
+        await test.close()
+        #expect(test.spooledFiles.isEmpty)
+        #expect(test.queue.spool.byteCount == 0)
     }
 
     @Test("a row names the file, and the request can be read back and replayed with it")

@@ -15,15 +15,15 @@ package final class BodySpool: SpooledBytes {
     /// The folder.
     package let path: String
     let pool: NIOThreadPool
-    /// Whether a file is on the disk before its body counts as whole.
-    let syncs: Bool
+    /// What puts a file on the disk before its body counts as whole: fsync(2); nil where nothing does.
+    let sync: (@Sendable (Int32) -> Int32)?
     private let prefix: String
     private let sequence = Atomic<UInt64>(0)
     private let bytes = Atomic<Int64>(0)
 
-    init(path: String, syncs: Bool) {
+    init(path: String, sync: (@Sendable (Int32) -> Int32)?) {
         self.path = path
-        self.syncs = syncs
+        self.sync = sync
         // Unlike that of any earlier run, so that a name is never given twice.
         prefix = String(UInt64.random(in: .min ... .max), radix: 36)
         pool = NIOThreadPool(numberOfThreads: 2)

@@ -50,7 +50,7 @@ package final class SpoolWriter {
     }
 }
 
-/// The file behind a ``SpoolWriter``: opened by its first write, removed when it is let go unfinished.
+/// The file behind a ``SpoolWriter``: opened by its first write, removed on a pool thread when it is let go unfinished.
 final class SpoolFile: @unchecked Sendable {
     // `@unchecked`: its writer's chain of futures lets one pool thread at a time in, and nobody else but `deinit`.
 
@@ -66,7 +66,15 @@ final class SpoolFile: @unchecked Sendable {
         path = "\(spool.path)/\(name)"
     }
 
-    deinit { discard() }
+    deinit {
+        guard descriptor >= 0 else { return }
+        // Dropped by whoever was last, an event loop too, which must not wait for the disk.
+        spool.pool.submit { [spool, descriptor, path, byteCount] _ in
+            Glibc.close(descriptor)
+            Glibc.unlink(path)
+            spool.count(-Int64(byteCount))
+        }
+    }
 
     func append(_ bytes: ByteBuffer) throws(StorageProblem) {
         try open()
@@ -89,13 +97,13 @@ final class SpoolFile: @unchecked Sendable {
 
     func finish() throws(StorageProblem) -> SpooledBody {
         try open()
-        if spool.syncs {
-            guard fsync(descriptor) == 0 else { throw problem("cannot be synced", errno) }
+        if let sync = spool.sync {
+            guard sync(descriptor) == 0 else { throw problem("cannot be synced", errno) }
             // The name too has to survive (fsync(2)).
             let folder = Glibc.open(spool.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
             guard folder >= 0 else { throw problem("cannot be synced", errno) }
             defer { Glibc.close(folder) }
-            guard fsync(folder) == 0 else { throw problem("cannot be synced", errno) }
+            guard sync(folder) == 0 else { throw problem("cannot be synced", errno) }
         }
         let closed = Glibc.close(descriptor)
         descriptor = -1

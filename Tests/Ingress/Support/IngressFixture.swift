@@ -25,7 +25,7 @@ struct IngressParts {
         self.budget = ByteBudget(limit: budget)
         let path = NSTemporaryDirectory() + "ingress-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        spool = BodySpool(path: path, syncs: false)
+        spool = BodySpool(path: path, sync: nil)
         configuration.host = "127.0.0.1"
         configuration.port = 0
     }
