@@ -4,6 +4,9 @@ import Migrations
 
 /// The checks that a database passes before it is opened, and its opening, so that what is wrong is told in words with the path.
 enum DatabaseFile {
+    /// How long the writer waits for a lock, in milliseconds: nobody of ours writes beside it, but a person's shell may for a moment.
+    static let busyTimeout: Int32 = 2000
+
     /// Looks at the folder and the file, which is made where it is missing, for its owner only.
     static func prepare(path: String) throws(QueueError) {
         let folder = parent(of: path)
@@ -64,8 +67,7 @@ enum DatabaseFile {
 
     /// Opens the writer's connection. The order matters: `wal_autocheckpoint` replaces the hook of whoever sets one, so it comes first.
     static func openWriter(_ configuration: QueueConfiguration) throws(SQLiteFailure) -> SQLiteConnection {
-        // Nobody of ours writes beside it; a person's shell may for a moment.
-        let connection = try SQLiteConnection(path: configuration.databasePath, busyTimeout: 2000)
+        let connection = try SQLiteConnection(path: configuration.databasePath, busyTimeout: busyTimeout)
         try connection.execute("PRAGMA journal_mode = WAL")
         try connection.execute("PRAGMA synchronous = \(configuration.synchronous.rawValue)")
         try connection.execute("PRAGMA wal_autocheckpoint = 0")

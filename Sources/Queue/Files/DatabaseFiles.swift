@@ -63,15 +63,20 @@ struct DatabaseFiles: Equatable, Sendable {
         return found.log == log && found.sharedMemory == sharedMemory ? nil : .logLost
     }
 
+    /// Whether a write-ahead log that is not of these lies where their database was: somebody is putting another there, its log first.
+    func isLogOfAnother(_ found: DatabaseFiles) -> Bool {
+        found.database == nil && found.log != nil && found.log != log
+    }
+
     /// Removes the files beside the database that belonged to these, and no database is to be opened with any more.
     ///
     /// SQLite takes a log for that of the database beside it by its name alone, and would write its pages into another's file
     /// (https://sqlite.org/howtocorrupt.html).
-    /// - Parameter found: Where they are those of another database already, they stay.
+    /// - Parameter found: What belongs to another database stays. Beside our own file nothing of another's has a meaning.
     func removeRemains(path: String, after change: Change, found: DatabaseFiles) {
-        let isReplaced = change == .replaced
-        if !isReplaced || found.log == log { unlink(path + "-wal") }
-        if !isReplaced || found.sharedMemory == sharedMemory { unlink(path + "-shm") }
+        let isOfOthers = change == .replaced || change == .removed
+        if !isOfOthers || found.log == log { unlink(path + "-wal") }
+        if !isOfOthers || found.sharedMemory == sharedMemory { unlink(path + "-shm") }
     }
 }
 

@@ -30,8 +30,11 @@ struct DatabaseReopening {
     }
 
     /// Moves all that is in the log into the database file that is open, whatever their names are now.
+    /// - Parameter waits: For whoever reads it, up to the connection's time; else what can be moved at once is moved.
     /// - Throws: Where not all of it could be moved.
-    func rescueLog(_ connection: SQLiteConnection) throws {
+    func rescueLog(_ connection: SQLiteConnection, waits: Bool) throws {
+        if !waits { sqlite3_busy_timeout(connection.handle, 0) }
+        defer { sqlite3_busy_timeout(connection.handle, DatabaseFile.busyTimeout) }
         var total: Int32 = 0
         var moved: Int32 = 0
         let code = sqlite3_wal_checkpoint_v2(connection.handle, nil, SQLITE_CHECKPOINT_FULL, &total, &moved)

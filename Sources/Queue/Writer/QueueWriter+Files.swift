@@ -29,6 +29,12 @@ extension QueueWriter {
     }
 
     private func reopen(_ change: DatabaseFiles.Change, found: DatabaseFiles) {
+        // A database that is made beside it would be taken for the log's own.
+        guard !watch.opened.isLogOfAnother(found) else {
+            let words = "a write-ahead log that is not its own lies there, and its database is waited for"
+            isUnwell(problem("\(change.description); \(words)"))
+            return
+        }
         do {
             if let session {
                 try rescueLog(session, change)
@@ -55,7 +61,8 @@ extension QueueWriter {
     /// What was committed is to be in the file that was open: it may have been moved elsewhere.
     private func rescueLog(_ session: WriterSession, _ change: DatabaseFiles.Change) throws {
         do {
-            if !watch.wasEmptied { try reopening.rescueLog(session.connection) }
+            // Tried again with the next look where it has to be whole; else this is the only try, and may wait for readers.
+            if !watch.wasEmptied { try reopening.rescueLog(session.connection, waits: change != .logLost) }
         } catch {
             // Only where the next database is the same file does anything depend on it.
             if change == .logLost { throw error }
