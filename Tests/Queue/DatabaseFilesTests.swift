@@ -116,6 +116,53 @@ struct DatabaseFilesTests {
         await test.close()
     }
 
+    @Test("replaced by one with later ids: what was under way meanwhile is refused, not written out of order")
+    func replacedByLater() async throws {
+        let source = try TestQueue()
+        let later = try await source.insert("/later")
+        await source.close()
+        let test = try TestQueue()
+        // Until one was handed over right before the other was opened: that is seldom the first time.
+        for round in 1... {
+            let copy = try source.folder.snapshot()
+            let shell = try SQLiteConnection(path: copy.database, busyTimeout: 0)
+            for table in [("requests", "id"), ("outcomes", "request")] {
+                // Years ahead.
+                try shell.execute("UPDATE \(table.0) SET \(table.1) = \(later.rawValue + Int64(round) << 58)")
+            }
+            try shell.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            shell.close()
+            rename(copy.database, test.folder.database)
+            await insertUntilNoticed(test)
+            let problems = await insertUntilWell(test, "/after")
+            #expect(try targets(test) == ["/later", "/after"])
+            if problems.contains(where: { $0.description.contains("have later ids") }) { break }
+        }
+        await test.close()
+    }
+
+    @Test("removed, and another put there log first: the log is left alone, and its database waited for")
+    func logFirst() async throws {
+        let source = try TestQueue()
+        try await source.insert("/restored", pod: .at(1))
+        let copy = try source.folder.snapshot()
+        await source.close()
+        let test = try TestQueue()
+        try await test.insert("/before", pod: .at(1))
+        unlink(test.folder.database)
+        rename(copy.database + "-wal", test.folder.database + "-wal")
+        await insertUntilNoticed(test)
+        while test.journal.unavailable?.description.contains("its database is waited for") != true {
+            try #require(test.journal.unavailable != nil)
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        rename(copy.database, test.folder.database)
+        await insertUntilWell(test, "/after")
+        #expect(try targets(test) == ["/restored", "/after"])
+        #expect(try test.rows("PRAGMA integrity_check") == [["ok"]])
+        await test.close()
+    }
+
     @Test("replaced by what is no database: refused in words for as long as it is there")
     func replacedByRubbish() async throws {
         let test = try TestQueue()

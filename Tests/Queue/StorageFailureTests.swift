@@ -76,6 +76,46 @@ struct StorageFailureTests {
         await test.close()
     }
 
+    @Test("a request of which a part is refused by a key has no row of any kind, nor has a dispatch right behind it")
+    func partRefused() async throws {
+        let test = try TestQueue()
+        try await test.queue.perform { connection in
+            try connection.execute(
+                """
+                CREATE TRIGGER no_bodies BEFORE INSERT ON bodies BEGIN SELECT RAISE(ABORT, 'no bodies'); END;
+                CREATE TRIGGER no_rejections BEFORE INSERT ON outcomes WHEN NEW.state = 8
+                    BEGIN SELECT RAISE(ABORT, 'no rejections'); END;
+                """
+            )
+        }
+        let request = large(test, "/refused")
+        let receipts = [Receipt(on: test.eventLoop), Receipt(on: test.eventLoop), Receipt(on: test.eventLoop)]
+        try await test.whileWriterIsBusy {
+            test.journal.insert(request, pod: nil, receiver: receipts[0])
+            test.journal.attempt(request, number: 1, pod: .at(1), receiver: receipts[1])
+            test.journal.insert(test.request("/beside"), pod: nil, receiver: receipts[2])
+        }
+        #expect(await receipts[0].failure()?.description.contains("no bodies") == true)
+        #expect(await receipts[1].failure() != nil)
+        #expect(await receipts[2].failure() == nil)
+        _ = test.journal.rejected(
+            Rejection(
+                reason: .queueFull,
+                detail: "",
+                status: 429,
+                method: .get,
+                target: ByteBuffer(string: "/rejected"),
+                route: nil,
+                clientAddress: "192.0.2.1"
+            )
+        )
+        try await test.insert("/behind")
+        try await test.queue.flush()
+        #expect(try test.rows("SELECT target FROM requests ORDER BY id") == [["/beside"], ["/behind"]])
+        #expect(try test.rows("SELECT count(*) FROM attempts") == [["0"]])
+        await test.close()
+    }
+
     @Test("outcomes that could not be written are kept and written when the disk is well")
     func outcomesAreKept() async throws {
         let test = try TestQueue()

@@ -198,12 +198,17 @@ final class QueueWriter: @unchecked Sendable {
         _ refused: inout [Int: SQLiteFailure]
     ) throws(SQLiteFailure) {
         let unwrittenID = buffer.lastUnwritten
+        // Whose own rows were refused in this transaction.
+        var refusedIDs: Set<Int64> = []
         for index in rows {
+            let row = batch.rows[index]
             do throws(SQLiteFailure) {
-                try write(batch.rows[index], session.statements, unwrittenID: unwrittenID)
+                guard !refusedIDs.contains(row.request.id.rawValue) else { throw SQLiteFailure.missingRequest }
+                try write(row, session.statements, unwrittenID: unwrittenID)
             } catch {
                 guard error.isConstraint else { throw error }
                 refused[index] = error
+                if row.number == 0 { refusedIDs.insert(row.request.id.rawValue) }
             }
         }
     }
@@ -224,7 +229,12 @@ final class QueueWriter: @unchecked Sendable {
             }
         }
         for pending in batch.rejections {
-            try session.statements.reject(pending.rejection, id: pending.id, milliseconds: pending.milliseconds)
+            do throws(SQLiteFailure) {
+                try session.statements.reject(pending.rejection, id: pending.id, milliseconds: pending.milliseconds)
+            } catch {
+                guard error.isConstraint else { throw error }
+                refuse(pending.id, error)
+            }
         }
     }
 
@@ -234,6 +244,8 @@ final class QueueWriter: @unchecked Sendable {
         unwrittenID: Int64
     ) throws(SQLiteFailure) {
         if row.number == 0 {
+            // Rows come in the order of ids. Only one that was under way while a database with later ids took the place of ours is late.
+            guard row.request.id.rawValue > largestID else { throw SQLiteFailure.lateRequest }
             try statements.insert(row.request, pod: row.pod, milliseconds: row.milliseconds)
             return
         }
@@ -246,9 +258,13 @@ final class QueueWriter: @unchecked Sendable {
 
     /// Nothing is sent without its row: one that went with a database that was removed is written again, one whose commit failed is not.
     private func ensureRow(_ request: QueuedRequest, _ statements: RowStatements) throws(SQLiteFailure) {
-        guard try !statements.hasRow(request.id) else { return }
-        guard open.contains(request.id.rawValue) else { throw SQLiteFailure.missingRequest }
-        try statements.insert(request, pod: nil, milliseconds: request.acceptedMilliseconds)
+        let hasRow = try statements.hasRow(request.id)
+        guard open.contains(request.id.rawValue) else {
+            // Inserted in this transaction; else the row is another's.
+            guard hasRow, request.id.rawValue > largestID else { throw SQLiteFailure.missingRequest }
+            return
+        }
+        if !hasRow { try statements.insert(request, pod: nil, milliseconds: request.acceptedMilliseconds) }
     }
 
     private func committed(_ row: PendingRow, _ refusal: SQLiteFailure?) {
@@ -390,6 +406,10 @@ final class QueueWriter: @unchecked Sendable {
 extension SQLiteFailure {
     /// A dispatch of a request whose own row was not committed.
     fileprivate static let missingRequest = SQLiteFailure(constraint: "the request has no row, since its commit failed")
+    /// A request whose id is not above all that have a row.
+    fileprivate static let lateRequest = SQLiteFailure(
+        constraint: "the request came before the database, whose requests have later ids"
+    )
 }
 
 /// A number that one thread sets and others read.

@@ -8,13 +8,16 @@ final class RowStatements {
     private let redaction: RowRedaction
     private let inlineBodyBytes: Int
 
-    private let insertRequest: SQLiteStatement
-    private let insertBody: SQLiteStatement
+    private let insertRequestRow: SQLiteStatement
+    private let insertBodyRow: SQLiteStatement
     private let insertAttempt: SQLiteStatement
     private let insertOutcome: SQLiteStatement
     private let insertOutcomeWhereRequest: SQLiteStatement
     private let selectRequest: SQLiteStatement
     private let selectFile: SQLiteStatement
+    private let begin: SQLiteStatement
+    private let release: SQLiteStatement
+    private let rollback: SQLiteStatement
 
     private var scratch = ByteBuffer()
     private var withheld = ByteBuffer()
@@ -22,14 +25,14 @@ final class RowStatements {
     init(_ connection: SQLiteConnection, redaction: RowRedaction, inlineBodyBytes: Int) throws(SQLiteFailure) {
         self.redaction = redaction
         self.inlineBodyBytes = inlineBodyBytes
-        insertRequest = try connection.prepare(
+        insertRequestRow = try connection.prepare(
             """
             INSERT INTO requests (id, accepted_at, method, target, route, cpus, gpus, memory, priority, hold_limit, replay_of, client,
                 pod, body_bytes, withheld, fields, body, replay_job)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
             """
         )
-        insertBody = try connection.prepare("INSERT INTO bodies (request, file, body) VALUES (?1, ?2, ?3)")
+        insertBodyRow = try connection.prepare("INSERT INTO bodies (request, file, body) VALUES (?1, ?2, ?3)")
         insertAttempt = try connection.prepare(
             "INSERT INTO attempts (request, number, at, pod) VALUES (?1, ?2, ?3, ?4)"
         )
@@ -44,14 +47,27 @@ final class RowStatements {
         )
         selectRequest = try connection.prepare("SELECT 1 FROM requests WHERE id = ?1")
         selectFile = try connection.prepare("SELECT 1 FROM bodies WHERE file = ?1")
+        begin = try connection.prepare("SAVEPOINT one_row")
+        release = try connection.prepare("RELEASE one_row")
+        rollback = try connection.prepare("ROLLBACK TO one_row")
     }
 
     // MARK: Rows
 
     /// A request, with its first dispatch where there is a pod, and its body.
     func insert(_ request: QueuedRequest, pod: Pod?, milliseconds: Int64) throws(SQLiteFailure) {
+        guard request.body.byteCount > inlineBodyBytes || request.body.isSpooled else {
+            return try insertRequest(request, pod: pod, milliseconds: milliseconds)
+        }
+        try together { () throws(SQLiteFailure) in
+            try insertRequest(request, pod: pod, milliseconds: milliseconds)
+            try insertBody(request)
+        }
+    }
+
+    private func insertRequest(_ request: QueuedRequest, pod: Pod?, milliseconds: Int64) throws(SQLiteFailure) {
         let bodyBytes = request.body.byteCount
-        begin()
+        clear()
         let target = part { redaction.write(target: request.target, into: &scratch, withheld: &withheld) }
         let fields = part { redaction.write(request.fields, into: &scratch, withheld: &withheld) }
         let route = part { _ = scratch.writeString(request.route.id) }
@@ -60,7 +76,7 @@ final class RowStatements {
         let podID = pod.map { pod in part { _ = scratch.writeString(pod.id) } }
         let names = takeWithheld()
 
-        let statement = insertRequest
+        let statement = insertRequestRow
         statement.bind(1, request.id.rawValue)
         statement.bind(2, milliseconds)
         statement.bind(6, request.needs.cpus)
@@ -89,30 +105,29 @@ final class RowStatements {
                 try statement.run()
             }
         }
-        if bodyBytes > inlineBodyBytes || request.body.isSpooled { try insertBody(request) }
     }
 
     private func insertBody(_ request: QueuedRequest) throws(SQLiteFailure) {
-        insertBody.bind(1, request.id.rawValue)
+        insertBodyRow.bind(1, request.id.rawValue)
         switch request.body {
         case .none:
             return
         case .memory(let body):
-            insertBody.bindNull(2)
+            insertBodyRow.bindNull(2)
             try body.withBytes { (body) throws(SQLiteFailure) in
-                insertBody.bind(3, unmovedBlob: body)
-                try insertBody.run()
+                insertBodyRow.bind(3, unmovedBlob: body)
+                try insertBodyRow.run()
             }
         case .spooled(let body):
-            insertBody.bind(2, body.name)
-            insertBody.bindNull(3)
-            try insertBody.run()
+            insertBodyRow.bind(2, body.name)
+            insertBodyRow.bindNull(3)
+            try insertBodyRow.run()
         }
     }
 
     /// A dispatch.
     func attempt(_ id: RequestID, number: Int, pod: Pod, milliseconds: Int64) throws(SQLiteFailure) {
-        begin()
+        clear()
         let podID = part { _ = scratch.writeString(pod.id) }
         insertAttempt.bind(1, id.rawValue)
         insertAttempt.bind(2, Int64(number))
@@ -126,7 +141,7 @@ final class RowStatements {
     /// How a request ended.
     /// - Parameter isChecked: Whether the request's row may be missing; then nothing is written where it is.
     func end(_ outcome: Outcome, milliseconds: Int64, isChecked: Bool) throws(SQLiteFailure) {
-        begin()
+        clear()
         let reason = part { _ = scratch.writeString(outcome.reason.rawValue) }
         let detail = outcome.detail.map { detail in part { _ = scratch.writeString(detail) } }
         let podID = outcome.podID.map { podID in part { _ = scratch.writeString(podID) } }
@@ -167,13 +182,29 @@ final class RowStatements {
 
     /// A request that was refused at the door: its row without body and fields, and its outcome.
     func reject(_ rejection: Rejection, id: RequestID, milliseconds: Int64) throws(SQLiteFailure) {
-        begin()
+        try together { () throws(SQLiteFailure) in
+            try insertRequest(rejection, id: id, milliseconds: milliseconds)
+            let outcome = Outcome(
+                id: id,
+                state: .rejected,
+                reason: rejection.reason,
+                detail: rejection.detail,
+                status: rejection.status,
+                hold: .zero,
+                total: .zero
+            )
+            try end(outcome, milliseconds: milliseconds, isChecked: false)
+        }
+    }
+
+    private func insertRequest(_ rejection: Rejection, id: RequestID, milliseconds: Int64) throws(SQLiteFailure) {
+        clear()
         let target = part { redaction.write(target: rejection.target, into: &scratch, withheld: &withheld) }
         let route = part { _ = scratch.writeString(rejection.routeID) }
         let client = part { _ = scratch.writeString(rejection.clientAddress) }
         let method = part { _ = scratch.writeString(rejection.method.rawValue) }
         let names = takeWithheld()
-        let statement = insertRequest
+        let statement = insertRequestRow
         statement.bind(1, id.rawValue)
         statement.bind(2, milliseconds)
         for index: Int32 in [6, 7, 8, 9, 14] { statement.bind(index, 0) }
@@ -187,16 +218,6 @@ final class RowStatements {
             statement.bind(16, unmovedBlob: UnsafeRawBufferPointer(start: nil, count: 0))
             try statement.run()
         }
-        let outcome = Outcome(
-            id: id,
-            state: .rejected,
-            reason: rejection.reason,
-            detail: rejection.detail,
-            status: rejection.status,
-            hold: .zero,
-            total: .zero
-        )
-        try end(outcome, milliseconds: milliseconds, isChecked: false)
     }
 
     // MARK: Questions
@@ -216,7 +237,23 @@ final class RowStatements {
 }
 
 extension RowStatements {
-    private func begin() {
+    /// Writes several rows, or none where one of them is refused: the transaction goes on without them.
+    private func together(_ body: () throws(SQLiteFailure) -> Void) throws(SQLiteFailure) {
+        try begin.run()
+        do throws(SQLiteFailure) {
+            try body()
+        } catch {
+            // Where the whole transaction failed, its caller takes it back.
+            if error.isConstraint {
+                try rollback.run()
+                try release.run()
+            }
+            throw error
+        }
+        try release.run()
+    }
+
+    private func clear() {
         scratch.clear()
         withheld.clear()
     }
