@@ -60,20 +60,18 @@ struct GatewayParts: Sendable {
             let pods = try PodSource(loaded, client: curl, group: adminGroup, logger: logs.logger("discovery"))
             let transport = try UpstreamTransport(configuration: settings.podsConfiguration, group: group)
             let queue = try RequestQueue.open(settings.queueConfiguration, logger: logs.logger("queue"))
-            return GatewayParts(
-                loaded,
-                logs,
-                descriptorLimit,
-                group,
-                adminGroup,
-                queue,
-                routes,
-                document,
-                transport,
-                curl,
-                pods,
-                adminTLS
+            let made = Made(
+                group: group,
+                adminGroup: adminGroup,
+                queue: queue,
+                routes: routes,
+                embedded: document,
+                pods: pods,
+                curl: curl,
+                transport: transport,
+                adminTLS: adminTLS
             )
+            return GatewayParts(loaded, made, logs: logs, descriptorLimit: descriptorLimit)
         } catch {
             curl.shutdown()
             try? await adminGroup.shutdownGracefully()
@@ -82,21 +80,21 @@ struct GatewayParts: Sendable {
         }
     }
 
-    private init(
-        _ loaded: LoadedConfiguration,
-        _ logs: LogOutput,
-        _ descriptorLimit: Int,
-        _ group: MultiThreadedEventLoopGroup,
-        _ adminGroup: MultiThreadedEventLoopGroup,
-        _ queue: RequestQueue,
-        _ routes: RouteBook,
-        _ document: OpenAPIDocument?,
-        _ transport: UpstreamTransport,
-        _ curl: CurlClient,
-        _ pods: PodSource,
-        _ adminTLS: AdminTLS?
-    ) {
+    /// What may fail to be made; the rest only joins it.
+    private struct Made {
+        let group, adminGroup: MultiThreadedEventLoopGroup
+        let queue: RequestQueue
+        let routes: RouteBook
+        let embedded: OpenAPIDocument?
+        let pods: PodSource
+        let curl: CurlClient
+        let transport: UpstreamTransport
+        let adminTLS: AdminTLS?
+    }
+
+    private init(_ loaded: LoadedConfiguration, _ made: Made, logs: LogOutput, descriptorLimit: Int) {
         let settings = loaded.settings
+        let (group, queue, routes, curl) = (made.group, made.queue, made.routes, made.curl)
         let health = HealthState()
         let metrics = MetricsRegistry()
         let spans = SpanBuffer()
@@ -108,7 +106,7 @@ struct GatewayParts: Sendable {
             exchangeConfiguration: settings.exchangeConfiguration,
             routes: routes.current.routes,
             journal: queue.journal,
-            transport: transport,
+            transport: made.transport,
             polling: polling,
             logger: logs.logger("dispatcher"),
             tracer: tracing?.tracer
@@ -118,7 +116,7 @@ struct GatewayParts: Sendable {
         self.queue = queue
         self.routes = routes
         self.dispatcher = dispatcher
-        self.transport = transport
+        transport = made.transport
         replayer = Replayer(dispatcher: dispatcher, routing: BookRouting(book: routes), budget: queue.budget)
         replays = ReplayRunner(
             queue: queue,
@@ -127,7 +125,7 @@ struct GatewayParts: Sendable {
             logger: logs.logger("replays")
         )
         self.health = health
-        self.adminTLS = adminTLS
+        adminTLS = made.adminTLS
         let logger = logs.logger("admin")
         gate = AdminGate(
             settings.tokens,
@@ -136,9 +134,9 @@ struct GatewayParts: Sendable {
             }
         )
         self.metrics = metrics
-        embedded = document
-        self.adminGroup = adminGroup
-        self.pods = pods
+        embedded = made.embedded
+        adminGroup = made.adminGroup
+        pods = made.pods
         self.curl = curl
         self.tracing = tracing
         directory = PodDirectory(
