@@ -1,4 +1,4 @@
-/// Why pods cannot be discovered.
+/// Why pods cannot be discovered. What it comes from is part of its words.
 package struct DiscoveryError: Error, Sendable, CustomStringConvertible {
     package enum Code: Hashable, Sendable {
         /// A list of backends, a file, a setting: nothing that starts with it would work.
@@ -7,6 +7,8 @@ package struct DiscoveryError: Error, Sendable, CustomStringConvertible {
         case invalidFile
         /// Nobody answers: no connection, no TLS, no answer in time, a connection that broke.
         case unreachable
+        /// Somebody answers, and a certificate is not believed: the server's here, or ours there.
+        case untrusted
         /// 401: who the gateway says it is, is not believed.
         case unauthorized
         /// 403: it is believed, and may not.
@@ -24,18 +26,13 @@ package struct DiscoveryError: Error, Sendable, CustomStringConvertible {
     package var code: Code
     /// In words, for logs and people. The same for the same cause, so that a change of it is news.
     package var message: String
-    package var cause: (any Error)?
     /// How long who answered wants to be left alone.
     package var retryAfter: Duration?
 
-    package init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
+    package init(_ code: Code, _ message: String) {
         self.code = code
         self.message = message
-        self.cause = cause
     }
 
-    package var description: String {
-        guard let cause else { return message }
-        return "\(message) (\(cause))"
-    }
+    package var description: String { message }
 }

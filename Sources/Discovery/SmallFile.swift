@@ -5,6 +5,8 @@ package enum SmallFile {
     /// The most that is read of one, in bytes.
     package static let maximumBytes = 4 << 20
 
+    package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
     /// Reads a whole file.
     /// - Throws: A ``DiscoveryError`` with the path and what the system says of it.
     package static func bytes(_ path: String) throws(DiscoveryError) -> [UInt8] {

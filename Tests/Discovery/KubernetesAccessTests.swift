@@ -60,6 +60,8 @@ struct KubernetesAccessTests {
         // Two files: the first that says something holds.
         let first = try folder.write("first", "current-context: other\n")
         #expect(try KubernetesLocation(kubeconfig: "\(first):\(path)").resolve().namespace == "elsewhere")
+        // One that is not there is passed over where another is.
+        #expect(try KubernetesLocation(kubeconfig: "/nowhere:\(path)").resolve().namespace == "ml")
     }
 
     @Test(
@@ -109,7 +111,14 @@ struct KubernetesAccessTests {
         #expect(
             try message(Self.kubeconfig("k8s.example", user: "token: a")).contains("has no server that begins with")
         )
-        #expect(try message(Self.kubeconfig("http://10.1.2.3", user: "token: a")).contains("is not sent over http"))
+        for url in ["http://10.1.2.3", "http://localhost.example.com"] {
+            #expect(try message(Self.kubeconfig(url, user: "token: a")).contains("is not sent over http"))
+        }
+        let inClear = Self.kubeconfig("http://127.0.0.1", user: "token: a", cluster: ", tls-server-name: k8s")
+        #expect(try message(inClear).contains("has a tls-server-name, and a server without TLS"))
+        for url in ["https://me:secret@k8s.example", "https://"] {
+            #expect(try message(Self.kubeconfig(url, user: "")).contains("a server without a host, or with a user"))
+        }
         let error = #expect(throws: DiscoveryError.self) { try KubernetesLocation(kubeconfig: "/nowhere").resolve() }
         #expect(error?.message == "/nowhere cannot be read: No such file or directory")
     }
@@ -181,8 +190,12 @@ struct KubernetesAccessTests {
         tls.trustRoots = .file(cluster.certificate)
         tls.certificateVerification = .noHostnameVerification
         let context = try NIOSSLContext(configuration: tls)
-        for (authority, client, isGood) in [
-            (cluster, cluster, true), (stranger, cluster, false), (cluster, stranger, false),
+        for (authority, client, name, isGood) in [
+            (cluster, cluster, ", tls-server-name: kubernetes", true),
+            (stranger, cluster, ", tls-server-name: kubernetes", false),
+            (cluster, stranger, ", tls-server-name: kubernetes", false),
+            // The server's certificate is good, and another host's: it has no address in it.
+            (cluster, cluster, "", false), (cluster, cluster, ", tls-server-name: elsewhere", false),
         ] {
             let world = try await KubernetesWorld([APIPod("a")], tls: context) { _ in
             } location: { server in
@@ -192,7 +205,7 @@ struct KubernetesAccessTests {
                     Self.kubeconfig(
                         server.url,
                         user: user,
-                        cluster: ", certificate-authority: \(authority.certificate), tls-server-name: kubernetes"
+                        cluster: ", certificate-authority: \(authority.certificate)\(name)"
                     )
                 )
                 return KubernetesLocation(kubeconfig: path)

@@ -176,6 +176,34 @@ struct KubernetesDiscoveryTests {
     }
 
     @Test(
+        "a list that does not end is no list, and is told",
+        arguments: [(true, "a page is followed by itself"), (false, "it has more than 5 pages")]
+    )
+    func endless(isCircle: Bool, message: String) async throws {
+        let world = try await KubernetesWorld([APIPod("a")]) { $0.pages = 5 }
+        world.server.begin(.endlessPages(isCircle: isCircle))
+        let updates = Updates(of: world.discovery)
+        let update = await updates.next()
+        #expect(update?.problem == "the API server's list does not end: \(message)")
+        world.server.endTrouble()
+        #expect(await updates.first { $0.problem == nil && Self.names($0) == ["a"] } != nil)
+        _ = await updates.end()
+        try await world.stop()
+    }
+
+    @Test("of what an API server says only so much is told, and on one line")
+    func endlessWords() async throws {
+        let world = try await KubernetesWorld()
+        world.server.begin(.status(500, #"a\nb\u001b[2J\u202e"# + String(repeating: "x", count: 5_000)))
+        let updates = Updates(of: world.discovery)
+        let problem = try #require(await updates.next()?.problem)
+        #expect(problem.contains("answered: a?b?[2J?xxx") && problem.hasSuffix("x… (500)"))
+        #expect(problem.count < 400)
+        _ = await updates.end()
+        try await world.stop()
+    }
+
+    @Test(
         "what no API server says is told in words, once, and costs no pod",
         arguments: [
             ("<html>Bad gateway</html>", "is not JSON but \"<html>Bad gateway</html>\""),

@@ -135,6 +135,10 @@ class ScriptedServer:
             self.lock.notify_all()
             return time.monotonic()
 
+    def lists(self) -> int:
+        """How often pages of lists were asked for."""
+        return sum("watch=true" not in each for each in self.requests)
+
     def compact(self) -> None:
         with self.lock:
             self.oldest = self.version

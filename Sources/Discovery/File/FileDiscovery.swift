@@ -3,7 +3,8 @@ package import Core
 /// The pods that a file lists (``PodList``), looked at again and again; what a broken file said last stays.
 ///
 /// The file is read each time and compared by its bytes: it is small, and a ConfigMap's or an editor's way of replacing it makes no
-/// difference. A file that is being written is refused like a broken one, and read at the next look.
+/// difference. One that is written in place may be read half: broken, it is refused and read at the next look; cut at the end of a line it
+/// is a shorter list, and what it lacks is gone until the next look. Hence the advice to replace it (docs/discovery.md).
 package struct FileDiscovery: PodDiscovery {
     private let path: String
     private let pause: @Sendable () async throws -> Void

@@ -6,11 +6,14 @@ import OpenAPI
 /// What would have the gateway run programs, or weaken what it promises, is refused by its name, with what to do in its place.
 enum Kubeconfig {
     /// - Parameters:
-    ///   - paths: Files with colons between them; of what several say, the first holds, as for kubectl.
+    ///   - paths: Files with colons between them; of what several say, the first holds, and those that are not there are passed over as long
+    ///     as one is, as for kubectl.
     ///   - context: nil for `current-context`.
     static func access(paths: String, context: String?) throws(DiscoveryError) -> KubernetesAccess {
         var files: [Source] = []
-        for path in paths.split(separator: ":").map(String.init) { files.append(try Source(path)) }
+        let paths = paths.split(separator: ":").map(String.init)
+        let there = paths.filter(SmallFile.exists)
+        for path in there.isEmpty ? paths : there { files.append(try Source(path)) }
         guard let first = files.first else {
             throw DiscoveryError(.invalidConfiguration, "KUBECONFIG names no file")
         }
@@ -128,7 +131,15 @@ enum Kubeconfig {
             )
         }
         var access = KubernetesAccess(url: url, origin: file.path)
+        guard access.host?.isEmpty == false else {
+            throw file.problem(
+                "the cluster \"\(name)\" has a server without a host, or with a user before it: give the user a token in place of that"
+            )
+        }
         access.serverName = cluster["tls-server-name"]?.text.flatMap { $0.isEmpty ? nil : $0 }
+        guard access.serverName == nil || url.hasPrefix("https://") else {
+            throw file.problem("the cluster \"\(name)\" has a tls-server-name, and a server without TLS")
+        }
         access.authority = try file.material(cluster, "certificate-authority")
         return access
     }

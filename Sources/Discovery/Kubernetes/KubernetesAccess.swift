@@ -35,11 +35,27 @@ package struct KubernetesAccess: Sendable, Equatable {
         self.origin = origin
     }
 
-    /// Whether nobody else can read what is sent.
+    /// The URL's host, in lower case and without brackets; nil where there is none, or a user stands before it.
+    var host: String? {
+        guard let scheme = url.utf8.firstRange(of: "://".utf8) else { return nil }
+        let authority = url[scheme.upperBound...].prefix { !"/?#".contains($0) }
+        guard !authority.contains("@"), !authority.contains("\\") else { return nil }
+        let isBracketed = authority.hasPrefix("[")
+        guard isBracketed else { return authority.prefix { $0 != ":" }.lowercased() }
+        guard let end = authority.firstIndex(of: "]") else { return nil }
+        return authority[..<end].dropFirst().lowercased()
+    }
+
+    /// Whether nobody else can read what is sent: TLS, or this machine's own addresses.
     var isPrivate: Bool {
-        guard let host = url.split(separator: "/").dropFirst().first else { return false }
-        return url.hasPrefix("https://") || host.hasPrefix("127.") || host.hasPrefix("localhost")
-            || host.hasPrefix("[::1]")
+        guard !url.hasPrefix("https://") else { return true }
+        switch host {
+        case "localhost", "::1": return true
+        case let host?:
+            let numbers = host.split(separator: ".", omittingEmptySubsequences: false).map { UInt8($0) }
+            return numbers.count == 4 && !numbers.contains(nil) && numbers[0] == 127
+        case nil: return false
+        }
     }
 
     /// The value of `Authorization`.

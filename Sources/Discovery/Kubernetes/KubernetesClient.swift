@@ -12,6 +12,8 @@ package struct KubernetesLimits: Sendable {
     package var pageSize = 200
     /// The largest page, in bytes.
     package var pageBytes = 64 << 20
+    /// Pages of one list. Servers may make them smaller than asked for.
+    package var pages = 1_000
     /// Pods in all pages together.
     package var pods = 20_000
     /// How long a watch is asked to last, in seconds. Before its end the API server sends a bookmark: where the next one begins.
@@ -55,9 +57,14 @@ package struct KubernetesClient: Sendable {
         return try Self.document(response.body) { "what answers at \(access.url) is no API server: \($0)" }
     }
 
-    /// Follows a watch until it ends; `take` gets nil when the server has taken it, and then each event, in order.
+    /// Follows a watch until it ends; `take` gets what it tells, in order, and hears when it has lasted for a time.
     /// - Throws: What ended it other than the server's own end of it, `take`'s error among that, or `CancellationError`.
-    func watch(_ target: String, _ take: (DocumentNode?) throws -> Void) async throws {
+    func watch(
+        _ target: String,
+        steadyAfter steady: Duration,
+        of clock: any Clock<Duration>,
+        _ take: (WatchNews) throws -> Void
+    ) async throws {
         let access = try location.resolve()
         var request = try request(target, access)
         request.timeout = .seconds(Int64(limits.watchSeconds) + 60)
@@ -67,26 +74,35 @@ package struct KubernetesClient: Sendable {
         let call = CurlCall()
         client.send(request, call) { feed.end($0) }
         defer { client.cancel(call) }
-        for await part in feed.parts {
-            switch part {
-            case .begun: try take(nil)
-            case .line(let line):
-                let event = try Self.document(line) { "an event of the watch cannot be read: \($0)" }
-                feed.wasTaken(line)
-                try take(event)
-            case .end(.success(let response)):
-                guard 200..<300 ~= response.status else { throw Self.refusal(response, access) }
-                return
-            case .end(.failure(let error)):
-                if let problem = feed.problem { throw problem }
-                guard error.code != .timedOut else {
-                    throw DiscoveryError(.silent, "nothing was heard of the watch for \(limits.silenceSeconds) s")
+        try await withThrowingTaskGroup(of: Void.self) { timer in
+            defer { timer.cancelAll() }
+            for await part in feed.parts {
+                switch part {
+                case .begun:
+                    timer.addTask {
+                        try await clock.sleep(for: steady)
+                        feed.hasLasted()
+                    }
+                    try take(.taken)
+                case .lasted: try take(.steady)
+                case .line(let line):
+                    let event = try Self.document(line) { "an event of the watch cannot be read: \($0)" }
+                    feed.wasTaken(line)
+                    try take(.event(event))
+                case .end(.success(let response)):
+                    guard 200..<300 ~= response.status else { throw Self.refusal(response, access) }
+                    return
+                case .end(.failure(let error)):
+                    if let problem = feed.problem { throw problem }
+                    guard error.code != .timedOut else {
+                        throw DiscoveryError(.silent, "nothing was heard of the watch for \(limits.silenceSeconds) s")
+                    }
+                    throw Self.explain(error, access)
                 }
-                throw Self.explain(error, access)
             }
+            // A stream whose reader is cancelled ends.
+            throw CancellationError()
         }
-        // A stream whose reader is cancelled ends.
-        throw CancellationError()
     }
 
     private func request(_ target: String, _ access: KubernetesAccess) throws(DiscoveryError) -> CurlRequest {
@@ -120,10 +136,10 @@ package struct KubernetesClient: Sendable {
         do throws(DocumentProblem) {
             return try DocumentNode.json(text)
         } catch {
-            throw DiscoveryError(
-                .invalidAnswer,
-                explain("it is not JSON but \(quoted(String(text.prefix(60))))")
-            )
+            guard error.code != .tooLarge else {
+                throw DiscoveryError(.invalidAnswer, explain("it is too large: \(error.message)"))
+            }
+            throw DiscoveryError(.invalidAnswer, explain("it is not JSON but \(quoted(text))"))
         }
     }
 
@@ -131,20 +147,27 @@ package struct KubernetesClient: Sendable {
 
     private static func explain(_ error: PodsError, _ access: KubernetesAccess) -> DiscoveryError {
         let what = "the API server at \(access.url) cannot be reached: \(steady(error.message))"
-        return DiscoveryError(error.code == .tooLarge ? .invalidAnswer : .unreachable, what)
+        let code: DiscoveryError.Code =
+            switch error.code {
+            case .tooLarge: .invalidAnswer
+            case .connectFailed where error.message.contains("certificate"): .untrusted
+            default: .unreachable
+            }
+        return DiscoveryError(code, what)
     }
 
-    /// Without the times in libcurl's words: a cause that stays must read the same each time.
-    private static func steady(_ text: String) -> String {
-        text.replacing(/\ after \d+ ms/, with: "").replacing(/\ \(\d+ ms\)/, with: "")
-            .replacing(/\d+ milliseconds/, with: "some time")
+    /// Without the times and counts in libcurl's words: a cause that stays must read the same each time.
+    static func steady(_ text: String) -> String {
+        shown(text).replacing(/\ after \d+ ms/, with: "").replacing(/\ \(\d+ ms\)/, with: "")
+            .replacing(/\d+ milliseconds/, with: "some time").replacing(/\d+ (out of -?\d+ )?bytes/, with: "some bytes")
     }
 
     /// An answer other than 2xx, in the API server's words (kubernetes.io/docs/reference/using-api/api-concepts: a `Status`).
     private static func refusal(_ response: CurlResponse, _ access: KubernetesAccess) -> DiscoveryError {
         let text = String(decoding: response.body.prefix(64 << 10), as: UTF8.self)
         let status = try? DocumentNode.json(text)
-        let words = status?["message"]?.text ?? (text.isEmpty ? "without a word" : quoted(String(text.prefix(60))))
+        let words =
+            status?["message"]?.text.map { shown($0) } ?? (text.isEmpty ? "without a word" : quoted(text))
         var error = refusal(response.status, words: words, at: access.url, as: access.origin)
         if let seconds = response.field("Retry-After").flatMap(Int.init), seconds >= 0 {
             error.retryAfter = .seconds(min(seconds, 60))

@@ -58,7 +58,7 @@ package enum LabelSelector {
             switch parts.count {
             case 1: isName(parts[0])
             case 2:
-                isName(parts[1]) && (1...253).contains(parts[0].utf8.count) && parts[0].utf8.allSatisfy(isPrefixByte)
+                isName(parts[1]) && isSubdomain(parts[0])
             default: false
             }
         guard isGood else { throw problem(requirement, "\"\(key)\" is no key of a label") }
@@ -78,7 +78,14 @@ package enum LabelSelector {
             && text.utf8.allSatisfy { isAlphanumeric($0) || "-_.".utf8.contains($0) }
     }
 
-    private static func isPrefixByte(_ byte: UInt8) -> Bool { isAlphanumeric(byte) || byte == 0x2D || byte == 0x2E }
+    /// As RFC 1123 has it, in lower case, as Kubernetes wants it.
+    private static func isSubdomain(_ text: Substring) -> Bool {
+        (1...253).contains(text.utf8.count)
+            && text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { label in
+                isName(label)
+                    && label.utf8.allSatisfy { $0 != 0x5F && !(UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }
+            }
+    }
 
     private static func isAlphanumeric(_ byte: UInt8) -> Bool {
         switch byte {

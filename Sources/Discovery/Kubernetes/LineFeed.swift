@@ -8,6 +8,8 @@ final class LineFeed: Sendable {
         /// The server has taken the watch.
         case begun
         case line([UInt8])
+        /// Who reads wanted to know when it has lasted for a time.
+        case lasted
         /// The exchange is over; a last line without its end is not told.
         case end(Result<CurlResponse, PodsError>)
     }
@@ -65,6 +67,8 @@ final class LineFeed: Sendable {
     }
 
     func wasTaken(_ line: [UInt8]) { state.withLockedValue { $0.waiting -= line.count } }
+
+    func hasLasted() { more.yield(.lasted) }
 
     func end(_ result: Result<CurlResponse, PodsError>) {
         more.yield(.end(result))

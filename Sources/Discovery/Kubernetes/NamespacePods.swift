@@ -49,7 +49,7 @@ struct NamespacePods: Sendable {
     }
 
     private static func error(_ status: DocumentNode) -> DiscoveryError {
-        let words = status["message"]?.text ?? "without a word"
+        let words = status["message"]?.text.map { shown($0) } ?? "without a word"
         let code = status["code"]?.text.flatMap(Int.init) ?? 0
         if code == 410 || ["Expired", "Gone"].contains(status["reason"]?.text) {
             return DiscoveryError(.gone, "the API server has forgotten where to go on: \(words) (410)")
@@ -65,8 +65,10 @@ struct PodPages: Sendable {
     var resourceVersion: String?
     /// Where the next page begins; nil after the last.
     var next: String?
-    /// Items that are no pods, in words.
+    /// Items that are no pods, in words; the first few.
     var strange: [String] = []
+
+    private static let maximumStrange = 20
 
     /// - Throws: A ``DiscoveryError`` for what is no list.
     mutating func add(page: DocumentNode) throws(DiscoveryError) {
@@ -81,7 +83,7 @@ struct PodPages: Sendable {
         for (index, item) in items.enumerated() {
             if let pod = KubernetesPod(item) {
                 pods.append(pod)
-            } else {
+            } else if strange.count < Self.maximumStrange {
                 strange.append("item \(index) of the list is no pod, or has no name")
             }
         }

@@ -20,8 +20,17 @@ struct PodLister: Sendable {
 
     private func pages() async throws(DiscoveryError) -> PodPages {
         var pages = PodPages()
+        var count = 0
         repeat {
-            try pages.add(page: await client.get(target(page: pages.next)))
+            let asked = pages.next
+            try pages.add(page: await client.get(target(page: asked)))
+            count += 1
+            guard asked == nil || pages.next != asked, count <= client.limits.pages else {
+                throw DiscoveryError(
+                    .invalidAnswer,
+                    "the API server's list does not end: \(count == client.limits.pages + 1 ? "it has more than \(count - 1) pages" : "a page is followed by itself")"
+                )
+            }
             guard pages.pods.count <= client.limits.pods else {
                 throw DiscoveryError(
                     .invalidAnswer,
@@ -32,12 +41,17 @@ struct PodLister: Sendable {
         return pages
     }
 
-    /// Follows a watch until it ends; as ``KubernetesClient/watch(_:_:)``.
-    func watch(from version: String?, _ take: (DocumentNode?) throws -> Void) async throws {
+    /// Follows a watch until it ends; as ``KubernetesClient/watch(_:steadyAfter:of:_:)``.
+    func watch(
+        from version: String?,
+        steadyAfter steady: Duration,
+        of clock: any Clock<Duration>,
+        _ take: (WatchNews) throws -> Void
+    ) async throws {
         var target = "\(path)?watch=true&allowWatchBookmarks=true&timeoutSeconds=\(client.limits.watchSeconds)"
         target += "&labelSelector=\(Self.encoded(selector))"
         if let version { target += "&resourceVersion=\(Self.encoded(version))" }
-        try await client.watch(target, take)
+        try await client.watch(target, steadyAfter: steady, of: clock, take)
     }
 
     private var path: String { namespace.map { "/api/v1/namespaces/\(Self.encoded($0))/pods" } ?? "/api/v1/pods" }

@@ -7,7 +7,7 @@ package struct GatewayIdentity: Sendable, Equatable {
     package var podName: String?
     package var namespace: String?
     /// What pods of any gateway have as their label `app.kubernetes.io/name`.
-    package var application = "neutrino-gateway"
+    static let application = "neutrino-gateway"
 
     package init(podName: String? = nil, namespace: String? = nil) {
         self.podName = podName
@@ -64,7 +64,7 @@ struct PodRules: Sendable {
 
     private func judge(_ pod: KubernetesPod, gatewayControllers: Set<String>) -> Result<PodDescription, Objection> {
         Result { () throws(Objection) in
-            if isThisGateway(pod) || pod.application == gateway.application
+            if isThisGateway(pod) || pod.application == GatewayIdentity.application
                 || pod.controller.map(gatewayControllers.contains) == true
             {
                 throw Objection(reason: "it is a gateway")

@@ -20,7 +20,7 @@ struct PodsCheck {
         }
     }
 
-    /// Asks for one pod of each namespace. An API server that refuses now does not keep `serve` from starting.
+    /// Lists the pods of each namespace. An API server that refuses now does not keep `serve` from starting.
     private func kubernetes() async -> [EnvironmentFinding] {
         let configuration: KubernetesConfiguration
         let access: KubernetesAccess
@@ -35,12 +35,12 @@ struct PodsCheck {
         let client = KubernetesClient(client: curl, location: loaded.kubernetesLocation)
         do throws(DiscoveryError) {
             let (used, skipped) = try await KubernetesDiscovery.look(with: client, configuration)
-            let place = "the API server at \(access.url), as \(access.origin)"
+            let source = "says the API server at \(access.url), asked with what \(access.origin) has"
             var findings = [
                 EnvironmentFinding(
                     kind: used.isEmpty ? .warning : .good,
                     message:
-                        "k8s_label_selector: \(used.count == 1 ? "1 pod" : "\(used.count) pods") can be used by \(place)"
+                        "k8s_label_selector: \(used.count == 1 ? "1 pod" : "\(used.count) pods") can be used, \(source)"
                 )
             ]
             findings += skipped.filter(\.isMistake).map {

@@ -18,6 +18,8 @@ final class APIServer: Sendable {
         case watchStatus(Int, String)
         /// Forgets the pages after the first, once.
         case forgetsPages
+        /// Lists nothing, and says each time that there is more: behind the same token, or behind another.
+        case endlessPages(isCircle: Bool)
     }
 
     struct Request: Sendable {
@@ -69,10 +71,7 @@ final class APIServer: Sendable {
     // MARK: The cluster
 
     /// Adds a pod, or changes it.
-    func set(_ pod: APIPod) {
-        let key = "\(pod.namespace)/\(pod.name)"
-        emit(pod) { state in state.pods.updateValue(pod, forKey: key) == nil ? "ADDED" : "MODIFIED" }
-    }
+    func set(_ pod: APIPod) { emit(pod, Self.setting(pod)) }
 
     /// Deletes a pod; or takes it out of the selection, which a watch tells alike.
     func remove(_ name: String, namespace: String = "default") {
@@ -92,23 +91,26 @@ final class APIServer: Sendable {
         for pod in pods { set(pod) }
     }
 
-    /// Changes pods while no watch hears of it.
-    func setUnheard(_ pod: APIPod) {
-        state.withLockedValue { state in
-            state.version += 1
-            state.pods["\(pod.namespace)/\(pod.name)"] = pod
-        }
+    /// Changes pods while no watch hears of it; the next one does, unless it is forgotten by then.
+    func setUnheard(_ pod: APIPod) { _ = record(pod, Self.setting(pod)) }
+
+    private static func setting(_ pod: APIPod) -> (inout State) -> String {
+        { $0.pods.updateValue(pod, forKey: "\(pod.namespace)/\(pod.name)") == nil ? "ADDED" : "MODIFIED" }
     }
 
     private func emit(_ pod: APIPod, _ change: (inout State) -> String) {
-        let (line, watchers) = state.withLockedValue { state in
+        let (line, watchers) = record(pod, change)
+        for watcher in watchers { Self.chunk(line + "\n", to: watcher) }
+    }
+
+    private func record(_ pod: APIPod, _ change: (inout State) -> String) -> (line: String, watchers: [any Channel]) {
+        state.withLockedValue { state in
             state.version += 1
             let type = change(&state)
             let line = #"{"type":"\#(type)","object":\#(pod.json(version: state.version))}"#
             state.history.append((state.version, line, pod.namespace))
-            return (line, state.watchers.filter { $0.namespace == nil || $0.namespace == pod.namespace })
+            return (line, state.watchers.filter { $0.namespace == nil || $0.namespace == pod.namespace }.map(\.channel))
         }
-        for watcher in watchers { Self.chunk(line + "\n", to: watcher.channel) }
     }
 
     // MARK: Trouble
@@ -216,6 +218,11 @@ final class APIServer: Sendable {
             case .forgetsPages where target.contains("continue="):
                 state.trouble = nil
                 return refuse(410, "The provided continue parameter is too old", on: channel)
+            case .endlessPages(let isCircle) where !request.isWatch:
+                state.version += 1
+                let next = isCircle ? "again" : "\(state.version)"
+                let metadata = #"{"resourceVersion":"1","continue":"\#(next)"}"#
+                return whole("200 OK", #"{"kind":"PodList","metadata":\#(metadata),"items":[]}"#, on: channel)
             default: break
             }
             let path = target.prefix { $0 != "?" }.split(separator: "/")
