@@ -215,6 +215,11 @@ struct KubernetesAccessTests {
             #expect((first?.pods.count == 1) == isGood, "\(first?.problem ?? "")")
             #expect((first?.problem == nil) == isGood)
             if !isGood { #expect(first?.problem?.contains("cannot be reached") == true) }
+            // Whom it does not believe is asked less often than who is not there.
+            if !isGood, client.certificate == cluster.certificate {
+                let error = await #expect(throws: DiscoveryError.self) { try await world.look() }
+                #expect(error?.code == .untrusted, "\(error?.message ?? "")")
+            }
             _ = await updates.end()
             try await world.stop()
         }

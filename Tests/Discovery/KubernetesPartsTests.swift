@@ -51,6 +51,8 @@ struct KubernetesPartsTests {
         // Another cause: what was learnt of the first says little of it.
         #expect(pace.pause(after: DiscoveryError(.forbidden, "no")) < .milliseconds(400))
         for _ in 0..<100 { #expect(pace.pause(after: DiscoveryError(.forbidden, "no")) <= .seconds(15)) }
+        for _ in 0..<100 { #expect(pace.pause(after: DiscoveryError(.untrusted, "no")) <= .seconds(10)) }
+        #expect(pace.pause(after: DiscoveryError(.untrusted, "no")) > .seconds(5))
         pace.succeeded()
         #expect(pace.pause(after: away) < .milliseconds(50))
         var busy = DiscoveryError(.refused, "busy")

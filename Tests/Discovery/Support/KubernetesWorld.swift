@@ -36,9 +36,14 @@ final class KubernetesWorld: DiscoveryWorld {
 
     convenience init(hosts: [String]) async throws { try await self.init(hosts.map { APIPod("pod-\($0)", ip: $0) }) }
 
+    private var client: KubernetesClient { KubernetesClient(client: curl, location: location, limits: limits) }
+
+    /// Looks once.
+    func look() async throws(DiscoveryError) { _ = try await KubernetesDiscovery.look(with: client, configuration) }
+
     var discovery: any PodDiscovery {
         KubernetesDiscovery(
-            client: KubernetesClient(client: curl, location: location, limits: limits),
+            client: client,
             configuration: configuration,
             logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         )
