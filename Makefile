@@ -35,7 +35,7 @@ KUBERNETES_TESTS := NEUTRINO_BIN=$(CURDIR)/.build/debug .venv/bin/python -m unit
 # The admin API, driven from its document.
 DOCUMENT_TESTS := .venv/bin/python Tests/Schemathesis/run.py --binary .build/debug/neutrino-gateway
 
-.PHONY: help setup setup-test setup-bench setup-verify run build release deb test test-browser test-deploy test-faults manifests lint format fuzz soak sanitize bench bench-guard measure verify clean
+.PHONY: help setup setup-test setup-bench setup-verify run build release deb test test-browser test-deploy test-faults manifests lint format fuzz soak sanitize bench bench-guard measure curves verify clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -53,6 +53,7 @@ setup-test: setup
 
 setup-bench: setup-test
 	@./Scripts/install-packages $(BENCH_PACKAGES)
+	@./Scripts/install-python Tests/Benchmarks/requirements.txt
 
 setup-verify: setup-bench
 	@./Scripts/install-packages $(VERIFY_PACKAGES)
@@ -100,9 +101,15 @@ lint: ## Check formatting, without changing anything.
 format: ## Format the sources.
 	swift format --in-place --recursive Package.swift Plugins Sources Tests
 
-bench: release setup-bench ## Compare with HAProxy and nginx on this machine.
+bench: release setup-bench ## Compare with HAProxy, nginx, Envoy, vllm-router and smg on this machine.
 	swift build -c release --package-path Tests/Benchmarks
 	python3 Tests/Benchmarks/bench.py $(ARGS)
+
+curves: release setup-bench ## Draw docs/curves.svg: what changes as something grows.
+	swift build $(RELEASE) --product neutrino-measure
+	swift build -c release --package-path Tests/Benchmarks
+	@./Scripts/install-python Tests/Measurements/requirements.txt
+	.venv/bin/python Tests/Measurements/curves.py $(ARGS)
 
 measure: setup ## Measure the store and a dispatch decision by themselves.
 	swift build $(RELEASE) --product neutrino-measure
@@ -130,6 +137,7 @@ sanitize: setup ## Run the tests under the address and the thread sanitizer; ARG
 	./Scripts/sanitize $(ARGS)
 
 verify: release setup-verify ## Run every line of "It shows" and print bar and figure.
+	swift build $(RELEASE) --product neutrino-measure
 	@./Scripts/promtool --version >/dev/null
 	swift build -c release --package-path Tests/Benchmarks
 	python3 Tests/Verify/verify.py $(ARGS)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures the gateway beside HAProxy and nginx: the same requests, the same pods, the same minutes.
+"""Measures the gateway beside HAProxy, nginx, Envoy and routers for language models: the same requests, the same pods, the same minutes.
 
 Three nginx pods answer at once, so what is measured is what stands in front of them. Rounds alternate between the systems, since a
 machine's speed drifts: figures are compared within a round, and ratios are taken before medians. Everything runs on loopback and ends
@@ -33,7 +33,7 @@ def start_systems(session: Session, options: argparse.Namespace) -> list[System]
         System("HAProxy", programs.haproxy(session, pods)),
         System("nginx as proxy", programs.nginx_proxy(session, pods)),
     ]
-    if options.peers:
+    if not options.no_peers and not options.quick:
         systems += start_peers(session, pods)
     if not options.no_gateway:
         backends = [pod.url for pod in pods]
@@ -104,8 +104,8 @@ def verdicts(systems: list[System]) -> list[str]:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="about a minute; for a first look, not for a decision")
-    parser.add_argument("--peers", action="store_true", help="also Envoy, vllm-router and smg, where they are installed")
+    parser.add_argument("--quick", action="store_true", help="about a minute, without Envoy and the routers; for a first look, not for a decision")
+    parser.add_argument("--no-peers", action="store_true", help="without Envoy, vllm-router and smg")
     parser.add_argument("--no-gateway", action="store_true", help="only the others: to see whether the machine is quiet")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--saturate", type=float, metavar="SECONDS")

@@ -167,7 +167,7 @@ def free_ports(count: int) -> list[int]:
     with open("/proc/sys/net/ipv4/ip_local_port_range") as file:
         first_outgoing = int(file.read().split()[0])
     found: list[int] = []
-    for port in random.sample(range(10_000, max(first_outgoing, 12_000)), k=1_000):
+    for port in random.sample(range(10_000, max(first_outgoing, 12_000)), k=max(1_000, count + count // 2)):
         with socket.socket() as each, contextlib.suppress(OSError):
             each.bind(("127.0.0.1", port))
             found.append(port)

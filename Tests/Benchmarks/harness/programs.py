@@ -40,8 +40,9 @@ class Server:
 
 
 def executable(*names: str) -> str | None:
-    """The first of some programs that is installed; Debian keeps servers in /usr/sbin."""
-    path = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
+    """The first of some programs that is installed; Debian keeps servers in /usr/sbin, and PyPI's are
+    in .venv."""
+    path = os.environ.get("PATH", "") + f":/usr/sbin:/usr/local/sbin:{REPOSITORY / '.venv/bin'}"
     return next((found for name in names if (found := shutil.which(name, path=path))), None)
 
 
@@ -148,7 +149,7 @@ def haproxy(session: Session, pods: list[Server]) -> Server:
     return Server(process, port)
 
 
-# Other peers, measured only where they are installed
+# Other peers, from PyPI
 
 ENVOY = """
 static_resources:
