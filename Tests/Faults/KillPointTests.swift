@@ -67,12 +67,19 @@ struct KillPointTests {
                         }
                     }
                     try await channel.executeThenClose { inbound, outbound in
-                        let head = "POST \(target) HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n"
+                        // Half of it is so much that it is seen to have come: it is in a file.
+                        let size = step == .halfOfBodySent ? 600_000 : 4
+                        let head = "POST \(target) HTTP/1.1\r\nHost: a\r\nContent-Length: \(size)\r\n\r\n"
                         try await outbound.write(ByteBuffer(string: head))
-                        if step == .headSent { return gateway.send(SIGKILL) }
-                        try await outbound.write(ByteBuffer(string: step == .halfOfBodySent ? "ab" : "abcd"))
+                        if step != .headSent {
+                            let bytes = step == .halfOfBodySent ? size / 2 : size
+                            try await outbound.write(ByteBuffer(repeating: 0x61, count: bytes))
+                        }
                         switch step {
-                        case .headSent, .halfOfBodySent: break
+                        case .headSent:
+                            try await gateway.measured("neutrino_client_connections", atLeast: 1, group)
+                        case .halfOfBodySent:
+                            try await gateway.measured("neutrino_spool_bytes", atLeast: 1, group)
                         case .waits: try await gateway.settled(["depth": 1, "recorded": 1], group)
                         case .podHasIt: try await gateway.settled(["dispatched": 1, "recorded": 1], group)
                         case .halfOfAnswerPassedOn, .answered:

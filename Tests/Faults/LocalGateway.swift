@@ -94,7 +94,10 @@ struct LocalGateway: Sendable {
     @discardableResult
     func sendUntilWell(bodyBytes: Int) async throws -> Int {
         var refused = 0
-        while try await send(bodyBytes: bodyBytes) == nil { refused += 1 }
+        while try await send(bodyBytes: bodyBytes) == nil {
+            refused += 1
+            try await Task.sleep(for: .milliseconds(2))
+        }
         return refused
     }
 }

@@ -42,7 +42,7 @@ struct PowerLossTests {
                     }
                 }
                 for round in 1...12 {
-                    while count.withLockedValue({ $0 }) < round * 40 { await Task.yield() }
+                    while count.withLockedValue({ $0 }) < round * 40 { try await Task.sleep(for: .milliseconds(2)) }
                     // Taken before: whatever was seen by now was committed by now.
                     let seen = local.pod.requestIDs()
                     let rows = try rowsAfterLoss()

@@ -10,7 +10,9 @@ final class RunningGateway: Sendable {
     private struct Log {
         var lines: [String] = []
         var isOver = false
-        var waiters: [(text: String, continuation: CheckedContinuation<Bool, Never>)] = []
+        var waiters: [(text: String, times: Int, continuation: CheckedContinuation<Bool, Never>)] = []
+
+        func count(_ text: String) -> Int { lines.count { $0.contains(text) } }
     }
 
     let clients: Int
@@ -27,14 +29,14 @@ final class RunningGateway: Sendable {
 
     func send(_ signal: Int32) { kill(processID, signal) }
 
-    /// Returns when a line that contains a text was logged; false where the process ended before.
+    /// Returns when so many lines that contain a text were logged; false where the process ended before.
     @discardableResult
-    func said(_ text: String) async -> Bool {
+    func said(_ text: String, times: Int = 1) async -> Bool {
         await withCheckedContinuation { continuation in
             let answer: Bool? = log.withLockedValue { log in
-                if log.lines.contains(where: { $0.contains(text) }) { return true }
+                if log.count(text) >= times { return true }
                 if log.isOver { return false }
-                log.waiters.append((text, continuation))
+                log.waiters.append((text, times, continuation))
                 return nil
             }
             if let answer { continuation.resume(returning: answer) }
@@ -48,11 +50,23 @@ final class RunningGateway: Sendable {
             guard let answer = try await client.send(.GET, "/admin/api/queue") else { throw ChannelError.eof }
             let queue = try JSONSerialization.jsonObject(with: Data(answer.body.readableBytesView)) as? [String: Any]
             if figures.allSatisfy({ queue?[$0.key] as? Int == $0.value }) { return }
+            try await Task.sleep(for: .milliseconds(2))
+        }
+    }
+
+    /// Asks for the metrics until one is at least so much.
+    func measured(_ metric: String, atLeast value: Double, _ group: any EventLoopGroup) async throws {
+        let client = LoadClient(port: admin, group: group)
+        while true {
+            guard let answer = try await client.send(.GET, "/metrics") else { throw ChannelError.eof }
+            let line = String(buffer: answer.body).split(separator: "\n").first { $0.hasPrefix(metric + " ") }
+            if let number = line?.split(separator: " ").last.flatMap({ Double($0) }), number >= value { return }
+            try await Task.sleep(for: .milliseconds(2))
         }
     }
 
     /// How many lines so far contain a text.
-    func count(_ text: String) -> Int { log.withLockedValue { $0.lines.count { $0.contains(text) } } }
+    func count(_ text: String) -> Int { log.withLockedValue { $0.count(text) } }
 
     /// How it ended, and what it said.
     struct End: Sendable {
@@ -126,9 +140,9 @@ final class RunningGateway: Sendable {
     private static func put(_ line: String, into log: NIOLockedValueBox<Log>) {
         let told = log.withLockedValue { log in
             log.lines.append(line)
-            let told = log.waiters.filter { line.contains($0.text) }
-            log.waiters.removeAll { line.contains($0.text) }
-            return told
+            let waiters = log.waiters
+            log.waiters = waiters.filter { log.count($0.text) < $0.times }
+            return waiters.filter { log.count($0.text) >= $0.times }
         }
         for waiter in told { waiter.continuation.resume(returning: true) }
     }
