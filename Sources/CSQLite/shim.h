@@ -2,6 +2,7 @@
 #define NEUTRINO_CSQLITE_SHIM_H
 #include <sqlite3.h>
 #include <sys/prctl.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 
 /* What Swift's Glibc module leaves out. */
@@ -10,6 +11,15 @@
 static inline unsigned long neutrino_file_system_type(const char *path) {
     struct statfs status;
     return statfs(path, &status) == 0 ? (unsigned long)status.f_type : 0;
+}
+
+/* The bytes of the file system that a path is on, and those that are free to this user. 0, or -1 where it cannot be told. */
+static inline int neutrino_disk_space(const char *path, long long *total, long long *free_bytes) {
+    struct statvfs status;
+    if (statvfs(path, &status) != 0) return -1;
+    *total = (long long)status.f_blocks * (long long)status.f_frsize;
+    *free_bytes = (long long)status.f_bavail * (long long)status.f_frsize;
+    return 0;
 }
 
 /* Has the last connection that closes leave the write-ahead log alone. The function is variadic, which Swift cannot call. */

@@ -8,7 +8,7 @@ package struct QueueConfiguration: Sendable {
         case full
     }
 
-    /// `DATABASE_PATH`. Beside it stand its `-wal` and `-shm`, `.lock`, the folder `.bodies`, and for a while `.backup`.
+    /// `DATABASE_PATH`. Beside it stand its `-wal` and `-shm`, `.lock`, `.reserve`, the folder `.bodies`, and for a while `.backup`.
     package var databasePath = "neutrino.db"
     /// `QUEUE_SYNCHRONOUS`.
     package var synchronous = Synchronous.normal
@@ -36,6 +36,8 @@ package struct QueueConfiguration: Sendable {
     package var logBodyRetention = Duration.seconds(86_400)
     /// `DATABASE_MAX_BYTES`: over rows and spooled bodies; above it the oldest ended requests go before their time.
     package var databaseMaxBytes: Int64 = 10 << 30
+    /// Held back on the database's disk for when that is full; at most an eighth of it.
+    package var heldBackBytes: Int64 = 64 << 20
 
     /// Readers of the request log at once.
     package var readers = 4
@@ -54,6 +56,8 @@ extension QueueConfiguration {
     package var lockPath: String { databasePath + ".lock" }
     /// Where bodies over ``BodySpool/threshold`` are.
     package var spoolPath: String { databasePath + ".bodies" }
+    /// What holds room back on the disk.
+    package var reservePath: String { databasePath + ".reserve" }
     /// Where a backup is while it is taken.
     package var backupPath: String { databasePath + ".backup" }
 }

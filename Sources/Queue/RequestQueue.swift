@@ -35,18 +35,24 @@ package final class RequestQueue: Sendable {
     /// Takes the lock, migrates the database, ends what the last run left open and starts the threads. Blocks meanwhile.
     /// - Throws: ``QueueError``.
     package static func open(_ configuration: QueueConfiguration, logger: Logger) throws -> RequestQueue {
-        try open(configuration, checkpoints: Checkpointer.Limits(), logger: logger)
+        try open(configuration, checkpoints: nil, logger: logger)
     }
 
     static func open(
         _ configuration: QueueConfiguration,
-        checkpoints: Checkpointer.Limits,
+        checkpoints: Checkpointer.Limits?,
         logger: Logger
     ) throws -> RequestQueue {
         var configuration = configuration
-        let lock = try prepare(&configuration, logger: logger).lock
+        let (lock, disk, _) = try prepare(&configuration, logger: logger)
         do {
-            return try RequestQueue(configuration, lock: lock, checkpoints: checkpoints, logger: logger)
+            return try RequestQueue(
+                configuration,
+                lock: lock,
+                disk: disk,
+                checkpoints: checkpoints ?? disk.shares.checkpoints,
+                logger: logger
+            )
         } catch let failure as SQLiteFailure {
             throw DatabaseFile.error(failure, path: configuration.databasePath)
         } catch let error as QueueError {
@@ -68,35 +74,38 @@ package final class RequestQueue: Sendable {
     private static func prepare(
         _ configuration: inout QueueConfiguration,
         logger: Logger
-    ) throws(QueueError) -> (lock: DatabaseLock, migrations: [String]) {
+    ) throws(QueueError) -> (lock: DatabaseLock, disk: DatabaseDisk, migrations: [String]) {
         try DatabaseFile.prepare(path: configuration.databasePath)
         configuration.databasePath = DatabaseFile.resolved(configuration.databasePath)
         let path = configuration.databasePath
         let lock = try DatabaseLock(path: configuration.lockPath, databasePath: path)
         // One that a crash has left.
         unlink(configuration.backupPath)
+        let disk = DatabaseDisk(configuration)
+        if !disk.isRoomy { disk.letGo() }
         let migrations = try DatabaseFile.migrate(path: path)
         if !migrations.isEmpty {
             logger.info("The database was migrated", metadata: ["path": "\(path)", "steps": "\(migrations)"])
         }
-        return (lock, migrations)
+        return (lock, disk, migrations)
     }
 
     private init(
         _ configuration: QueueConfiguration,
         lock: DatabaseLock,
+        disk: DatabaseDisk,
         checkpoints: Checkpointer.Limits,
         logger: Logger
     ) throws {
         self.configuration = configuration
         self.lock = lock
         self.logger = logger
-        let connection = try DatabaseFile.openWriter(configuration)
+        let connection = try DatabaseFile.openWriter(configuration, checkpoints: checkpoints)
         try DatabaseFile.check(connection)
         let recovery = try Recovery.run(connection, milliseconds: wallClockMilliseconds())
         let sync: (@Sendable (Int32) -> Int32)? = if configuration.synchronous == .full { { fsync($0) } } else { nil }
         let spool = BodySpool(path: configuration.spoolPath, sync: sync)
-        let session = try WriterSession(connection, configuration: configuration, spool: spool)
+        let session = try WriterSession(connection, configuration: configuration, spool: spool, disk: disk)
         let orphans = try spool.open { try session.statements.isNamed(file: $0) }
 
         health = StorageHealth(logger: logger)
@@ -124,6 +133,7 @@ package final class RequestQueue: Sendable {
                 log: log,
                 settings: settings,
                 spool: spool,
+                disk: disk,
                 logger: logger
             ),
             health: health,
@@ -132,6 +142,7 @@ package final class RequestQueue: Sendable {
             largestID: recovery.largestID,
             lowWaterMark: lowWaterMark
         )
+        writer.start()
         counters = writer.counters
         replayJobs = try ReplayJobs(connection, buffer: buffer, log: log)
         changes = ChangeLog(buffer: buffer, log: log)
@@ -160,6 +171,15 @@ package final class RequestQueue: Sendable {
                 "replays": "\(recovered.count)", "files.removed": "\(orphans)",
             ]
         )
+        if let capacity = configuration.diskCapacity, capacity < configuration.databaseMaxBytes {
+            logger.warning(
+                "DATABASE_MAX_BYTES is more than the disk can hold; the oldest rows go when that is nearly full",
+                metadata: [
+                    "path": "\(configuration.databasePath)", "limit": "\(configuration.databaseMaxBytes)",
+                    "capacity": "\(capacity)",
+                ]
+            )
+        }
     }
 
     /// Replays that waited when the gateway last ended, oldest first; they are to be queued again. With their bodies, so nothing keeps them

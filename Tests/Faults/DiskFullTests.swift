@@ -47,6 +47,33 @@ struct DiskFullTests {
         #expect(files.count { !rows.files.contains($0) } == 0, "a file of a request that was refused")
     }
 
+    @Test("filled by the gateway's own rows: it goes on, the oldest rows go, and a start opens it when it is full")
+    func ownRows() async throws {
+        let disk = try SmallDisk(megabytes: 24)
+        let refused = NIOLockedValueBox(0)
+        try await LocalGateway.run(folder: disk.folder) { local in
+            // Several times what the disk has.
+            for number in 0..<700 {
+                let size = number.isMultiple(of: 10) ? 300_000 : 60_000
+                let count = try await local.sendUntilWell(bodyBytes: size)
+                refused.withLockedValue { $0 += count }
+            }
+            #expect(refused.withLockedValue { $0 } == 0)
+            // Others take all that is left: the rows make room.
+            try disk.fill(leaving: 0)
+            for _ in 0..<150 { try await local.sendUntilWell(bodyBytes: 60_000) }
+            // Room for a start is held back.
+            disk.free()
+        }
+        try disk.fill(leaving: 0)
+        try await LocalGateway.run(folder: disk.folder) { local in
+            for _ in 0..<100 { try await local.sendUntilWell(bodyBytes: 60_000) }
+        }
+        disk.free()
+        let states = try Rows(folder: disk.folder).states.values
+        #expect(states.count > 20 && states.allSatisfy { $0 == "completed" || $0 == "rejected" })
+    }
+
     @Test("a gateway does not start on a disk that is full, or that cannot be written, and says so")
     func start() throws {
         let full = try SmallDisk(megabytes: 1)

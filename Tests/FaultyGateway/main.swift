@@ -28,8 +28,11 @@ let killPoint = onSignal(SIGUSR2, "kill point set") {
     faulty_disk_kill_after(variable("FAULTY_DISK_KILL_AFTER").flatMap { Int($0) } ?? 0)
 }
 // Moves the wall clock by the milliseconds that the file says.
-let jump = onSignal(SIGUSR1, "clock set") {
+let setClock: @Sendable () -> Void = {
     let text = variable("FAULTY_CLOCK_FILE").flatMap { try? String(contentsOfFile: $0, encoding: .utf8) }
     shifted_clock_set(text.flatMap { Int($0) } ?? 0)
 }
+let jump = onSignal(SIGUSR1, "clock set", setClock)
+// Where there is a file already, from the beginning.
+setClock()
 await GatewayCommand.start()

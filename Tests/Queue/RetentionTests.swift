@@ -18,14 +18,30 @@ struct RetentionTests {
             rowAge: Duration = .seconds(1_000_000),
             bodyAge: Duration = .seconds(1_000_000),
             bytes: Int64 = .max,
+            reserve: Int64 = 0,
             spool: any SpooledBytes = Files(),
-            in future: Int64 = 0
+            in future: Int64 = 0,
+            isRestart: Bool = false,
+            room: @escaping () -> Int64 = { .max }
         ) throws {
             connection = try DatabaseFile.openWriter(test.queue.configuration)
+            let limits = Retention.Limits(
+                rowAge: rowAge,
+                bodyAge: bodyAge,
+                databaseBytes: bytes,
+                diskReserve: reserve,
+                sparePages: 8
+            )
+            // As if it had run until then.
+            let clock = wallClockMilliseconds() + future * 1000
+            if !isRestart {
+                try connection.execute("INSERT OR REPLACE INTO marks (name, value) VALUES ('age', \(clock))")
+            }
             retention = try Retention(
                 connection,
-                limits: Retention.Limits(rowAge: rowAge, bodyAge: bodyAge, databaseBytes: bytes, sparePages: 8),
+                limits: limits,
                 spool: spool,
+                room: room,
                 milliseconds: { wallClockMilliseconds() + future * 1000 }
             )
         }
@@ -155,6 +171,113 @@ struct RetentionTests {
         #expect(clock.now(wall: 1_005_000 - 3_600_000, monotonic: 6 * second) == 1_005_000 - 3_600_000)
     }
 
+    @Test("a clock that is ahead when the gateway starts removes nothing, and goes on from what was saved")
+    func restartAhead() async throws {
+        let test = try TestQueue()
+        try await test.end(try await test.insert())
+        await test.close()
+        for _ in 0..<2 {
+            let hand = try Hand(test, rowAge: .seconds(86_400), in: 30 * 86_400, isRestart: true)
+            for _ in 0..<3 { try hand.pass() }
+            #expect(hand.removed.requests == 0)
+        }
+        // A database of an earlier version has no mark.
+        let shell = try DatabaseFile.openWriter(test.queue.configuration)
+        try shell.execute("DELETE FROM marks WHERE name = 'age'")
+        shell.close()
+        let hand = try Hand(test, rowAge: .seconds(86_400), in: 30 * 86_400, isRestart: true)
+        try hand.pass()
+        #expect(hand.removed.requests == 0)
+    }
+
+    @Test("after a clock that was ahead for a moment, rows go at their own age, and those of that moment with them")
+    func idsAhead() async throws {
+        let test = try TestQueue()
+        let month: Int64 = 30 * 86_400_000
+        // One before, two in the moment, three after it; of these the last is younger.
+        for number in 0..<6 {
+            let id = try await test.insert(test.request("/\(number)", body: body(5000)))
+            try await test.end(id)
+            try await test.queue.perform { connection in
+                guard number > 0 else { return }
+                let ahead = id.rawValue + month << 22
+                let accepted = number < 3 ? "+ \(month)" : number == 5 ? "+ 120000" : ""
+                try connection.execute(
+                    """
+                    UPDATE requests SET id = \(ahead), accepted_at = accepted_at \(accepted) WHERE id = \(id.rawValue);
+                    UPDATE outcomes SET request = \(ahead) WHERE request = \(id.rawValue);
+                    UPDATE bodies SET request = \(ahead) WHERE request = \(id.rawValue);
+                    """
+                )
+            }
+        }
+        await test.close()
+
+        let young = try Hand(test, rowAge: .seconds(100), in: 50)
+        try young.pass()
+        #expect(young.removed.requests == 0)
+        let bodies = try Hand(test, bodyAge: .seconds(100), in: 150)
+        try bodies.pass()
+        #expect(try test.rows("SELECT count(*) FROM bodies") == [["1"]])
+        let late = try Hand(test, rowAge: .seconds(100), in: 150)
+        try late.pass()
+        #expect(try test.rows("SELECT target FROM requests") == [["/5"]])
+        // The same hand goes on from where it was.
+        try late.pass()
+        #expect(late.removed.requests == 5)
+    }
+
+    @Test("what a bulk replay made stays until that has ended")
+    func openJob() async throws {
+        let test = try TestQueue()
+        try await test.queue.perform { connection in
+            try connection.execute(
+                """
+                INSERT INTO replay_jobs (id, created_at, filter, rate, "limit", confirmed, supplied, upper, matching, complete)
+                VALUES (7, 0, '{}', 1, 1, 0, '', 0, 0, 1)
+                """
+            )
+        }
+        try await test.end(try await test.insert("/plain"))
+        let made = test.request("/made", priority: .replay, replayJob: ReplayJobID(rawValue: 7))
+        try await test.end(try await test.insert(made))
+        await test.close()
+        let hand = try Hand(test, rowAge: .seconds(100), in: 200)
+        try hand.pass()
+        #expect(try test.rows("SELECT target FROM requests") == [["/made"]])
+        try hand.connection.execute("UPDATE replay_jobs SET ended_at = 1")
+        try hand.pass()
+        #expect(try test.rows("SELECT count(*) FROM requests") == [["0"]])
+    }
+
+    @Test("where the disk is short of room the oldest go, down to what it is to have free, and no further")
+    func shortDisk() async throws {
+        let test = try TestQueue()
+        for number in 0..<400 {
+            try await test.insert(test.request("/\(number)", body: body(10_000)), pod: .at(1))
+        }
+        let ids = try test.rows("SELECT id FROM requests").compactMap { $0[0].flatMap { Int64($0) } }
+        for id in ids { test.journal.end(.of(RequestID(rawValue: id))) }
+        await test.close()
+        let size = try #require(try FileManager.default.attributesOfItem(atPath: test.folder.database)[.size] as? Int)
+        #expect(size > 4_000_000)
+
+        // Enough is free: nothing goes.
+        let roomy = try Hand(test, reserve: 1_000_000, room: { 1_000_000 })
+        try roomy.pass()
+        #expect(roomy.removed.requests == 0)
+        // 400,000 are missing.
+        let short = try Hand(test, reserve: 1_000_000, room: { 600_000 })
+        while try short.retention.slice(open: OpenRequests(), largestID: .max - 1).requests == 0 {}
+        let left = try #require(Int(try test.rows("SELECT count(*) FROM requests")[0][0] ?? ""))
+        #expect((300..<380).contains(left), "\(left)")
+        // Others fill it: what is here goes down to as much as is to be free.
+        let full = try Hand(test, reserve: 1_000_000, room: { 0 })
+        for _ in 0..<8 { try full.pass() }
+        let rest = try #require(Int(try test.rows("SELECT count(*) FROM requests")[0][0] ?? ""))
+        #expect((50..<100).contains(rest), "\(rest)")
+    }
+
     @Test("a file that a replay shares stays until the last of them goes")
     func sharedFile() async throws {
         let test = try TestQueue()
@@ -224,7 +347,7 @@ struct RetentionTests {
         let test = try TestQueue { $0.logRetention = .zero }
         try await test.end(try await test.insert())
         await test.close()
-        let again = try TestQueue(in: test.folder) { $0.logRetention = .seconds(-1) }
+        let again = try TestQueue(in: test.folder) { $0.logRetention = .seconds(-60) }
         let start = ContinuousClock.now
         while again.queue.statistics.requestsRemoved == 0, .now - start < .seconds(10) { await Task.yield() }
         #expect(try again.rows("SELECT count(*) FROM requests") == [["0"]])

@@ -69,6 +69,7 @@ struct TestQueue: Sendable {
     ) throws {
         self.folder = try folder ?? TemporaryFolder()
         var configuration = QueueConfiguration(databasePath: self.folder.database)
+        configuration.heldBackBytes = 1 << 20
         configure(&configuration)
         queue = try RequestQueue.open(configuration, checkpoints: checkpoints, logger: quiet)
         eventLoop = MultiThreadedEventLoopGroup.singleton.next()

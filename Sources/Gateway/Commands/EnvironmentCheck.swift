@@ -1,5 +1,6 @@
 import Glibc
 import Ingress
+import Queue
 
 /// Something that `check` found outside the configuration itself.
 struct EnvironmentFinding: Hashable, Sendable {
@@ -23,7 +24,7 @@ struct EnvironmentCheck {
     init(_ loaded: LoadedConfiguration) { self.loaded = loaded }
 
     func run() async -> [EnvironmentFinding] {
-        var findings = [database] + (await PodsCheck(loaded).run()) + [descriptors]
+        var findings = [database, databaseSize].compactMap { $0 } + (await PodsCheck(loaded).run()) + [descriptors]
         if let path = settings.upstreamCAFile { findings.append(certificates(path)) }
         if let finding = adminCertificate { findings.append(finding) }
         for (key, host, port) in [
@@ -48,6 +49,16 @@ struct EnvironmentCheck {
             return problem("database_path: the folder \(quoted(folder)) cannot be written to: \(errorText())")
         }
         return good("database_path: \(quoted(path)) \(access(path, F_OK) == 0 ? "is there" : "will be made")")
+    }
+
+    private var databaseSize: EnvironmentFinding? {
+        let limit = settings.databaseMaxBytes
+        guard let capacity = settings.queueConfiguration.diskCapacity, capacity < Int64(limit) else { return nil }
+        let (wanted, there) = (ShownValue.bytes(limit), ShownValue.bytes(Int(capacity)))
+        return EnvironmentFinding(
+            kind: .warning,
+            message: "database_max_bytes: \(wanted) is more than the disk can hold; the oldest rows go from \(there) on"
+        )
     }
 
     private var descriptors: EnvironmentFinding {

@@ -66,11 +66,16 @@ enum DatabaseFile {
     }
 
     /// Opens the writer's connection. The order matters: `wal_autocheckpoint` replaces the hook of whoever sets one, so it comes first.
-    static func openWriter(_ configuration: QueueConfiguration) throws(SQLiteFailure) -> SQLiteConnection {
+    /// - Parameter checkpoints: A log that has grown to more than twice what it is begun anew at is cut back to that.
+    static func openWriter(
+        _ configuration: QueueConfiguration,
+        checkpoints: Checkpointer.Limits = Checkpointer.Limits()
+    ) throws(SQLiteFailure) -> SQLiteConnection {
         let connection = try SQLiteConnection(path: configuration.databasePath, busyTimeout: busyTimeout)
         try connection.execute("PRAGMA journal_mode = WAL")
         try connection.execute("PRAGMA synchronous = \(configuration.synchronous.rawValue)")
         try connection.execute("PRAGMA wal_autocheckpoint = 0")
+        try connection.execute("PRAGMA journal_size_limit = \(checkpoints.restartFrames * 2 * 4096)")
         try connection.execute("PRAGMA cache_size = -16384; PRAGMA temp_store = memory; PRAGMA foreign_keys = off")
         return connection
     }
@@ -120,7 +125,7 @@ enum DatabaseFile {
         }
     }
 
-    private static func parent(of path: String) -> String {
+    static func parent(of path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }

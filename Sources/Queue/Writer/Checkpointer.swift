@@ -6,8 +6,9 @@ import Synchronization
 ///
 /// From 2,000 frames a PASSIVE checkpoint, which disturbs nobody. Under a steady load that alone never lets the WAL begin anew,
 /// since there is always a newer frame; so above 6,000 a RESTART follows, between two transactions of the writer, with little
-/// left to move. It does not wait for readers: it is tried again. The WAL file is used again, never truncated: growing
-/// a file costs a commit of the file system's journal (measurements: 4–8 ms).
+/// left to move. It does not wait for readers: it is tried again. The WAL file is used again, not truncated: growing
+/// a file costs a commit of the file system's journal (measurements: 4–8 ms). Only what is more than twice its usual size is cut
+/// off, and all of it where the disk is full.
 final class Checkpointer: @unchecked Sendable {
     // `@unchecked`: what changes is atomic, or touched with a lock held, or by the thread alone.
 
@@ -131,6 +132,17 @@ final class Checkpointer: @unchecked Sendable {
     func finish() {
         _ = take(SQLITE_CHECKPOINT_PASSIVE)
         detach()
+    }
+
+    /// Moves all that is in the log into the database, and gives the log's room back. On the writer's thread, between two transactions.
+    /// - Returns: Whether it could: neither a reader nor a full disk was in the way.
+    func empty() -> Bool {
+        let result = take(SQLITE_CHECKPOINT_TRUNCATE)
+        guard result.code == SQLITE_OK else { return false }
+        frames.store(0, ordering: .relaxed)
+        wakeAt.store(limits.passiveFrames, ordering: .relaxed)
+        tellBehind(0)
+        return true
     }
 
     /// Takes one checkpoint.

@@ -13,6 +13,7 @@ struct DatabaseReopening {
     let log: RequestLog
     let settings: Settings
     let spool: BodySpool
+    let disk: DatabaseDisk
     let logger: Logger
 
     /// Closes all but the writer's connection, which is to be closed next.
@@ -59,7 +60,7 @@ struct DatabaseReopening {
         try lock.retake()
         _ = try DatabaseFile.migrate(path: path)
         do {
-            let connection = try DatabaseFile.openWriter(configuration)
+            let connection = try DatabaseFile.openWriter(configuration, checkpoints: checkpointer.limits)
             try DatabaseFile.check(connection)
             let recovery = try Recovery.run(
                 connection,
@@ -68,7 +69,7 @@ struct DatabaseReopening {
                 isUnderWay: isOpen
             )
             try connection.transaction { try settings.store(connection) }
-            let session = try WriterSession(connection, configuration: configuration, spool: spool)
+            let session = try WriterSession(connection, configuration: configuration, spool: spool, disk: disk)
             try log.openPool()
             checkpointer.attach(try DatabaseFile.openCheckpointer(configuration), writer: connection)
             return Reopened(session: session, recovery: recovery, files: DatabaseFiles(path: path))

@@ -11,8 +11,6 @@ final class QueueWriter: @unchecked Sendable {
 
     /// Rows of one transaction; what is over goes into the next.
     static let rowsPerCommit = 1024
-    /// Bytes of their bodies.
-    static let bytesPerCommit = 8 << 20
     /// Between two saves of the low-water mark, and two looks at what retention has to do, in nanoseconds.
     static let tick: Int64 = 1_000_000_000
     /// Between two tries to write while the disk is bad.
@@ -45,6 +43,10 @@ final class QueueWriter: @unchecked Sendable {
     var savedMark: Int64 = 0
     var largestID: Int64
     private var nextTick: Int64 = 0
+    /// Why nothing is to be written until there is room on the disk again.
+    var fullProblem: StorageProblem?
+    /// When that is next tried for.
+    var nextTry: Int64 = 0
 
     init(
         buffer: WriterBuffer,
@@ -71,6 +73,7 @@ final class QueueWriter: @unchecked Sendable {
 
     var logger: Logger { reopening.logger }
     private var spool: BodySpool { reopening.spool }
+    var disk: DatabaseDisk { reopening.disk }
 
     /// Until the buffer is closed and empty.
     func run() {
@@ -94,9 +97,9 @@ final class QueueWriter: @unchecked Sendable {
             batch.outcomes.removeAll(keepingCapacity: true)
         }
         if let session = usableSession() {
-            writeAll(session, isProbe: isProbe)
+            if hasRoom(session) { writeAll(session, isProbe: isProbe) } else { refuseAll(fullProblem) }
         } else {
-            refuseAll()
+            refuseAll(filesProblem)
         }
         batch.rejections.removeAll(keepingCapacity: true)
         batch.rows.removeAll(keepingCapacity: true)
@@ -123,10 +126,10 @@ final class QueueWriter: @unchecked Sendable {
         } while first < batch.rows.count
     }
 
-    /// The database is not there: tells those who wait. Outcomes are kept until there is one.
-    private func refuseAll() {
-        guard let filesProblem else { return }
-        for row in batch.rows { failed(row, filesProblem) }
+    /// The database is not there, or has no room: tells those who wait. Outcomes are kept until it has.
+    private func refuseAll(_ problem: StorageProblem?) {
+        guard let problem else { return }
+        for row in batch.rows { failed(row, problem) }
         if !batch.rows.isEmpty { counters.withLockedValue { $0.failedCommits += 1 } }
         reports.send()
     }
@@ -135,7 +138,7 @@ final class QueueWriter: @unchecked Sendable {
     private func nextRows(from first: Int) -> Range<Int> {
         var end = first
         var bytes = 0
-        while end < batch.rows.count, end - first < Self.rowsPerCommit, bytes < Self.bytesPerCommit {
+        while end < batch.rows.count, end - first < Self.rowsPerCommit, bytes < disk.shares.bytesPerCommit {
             bytes += batch.rows[end].request.body.byteCount
             end += 1
         }
@@ -144,6 +147,7 @@ final class QueueWriter: @unchecked Sendable {
 
     private var deadline: Int64 {
         let now = monotonicNanoseconds()
+        if fullProblem != nil, filesProblem == nil, session != nil { return max(nextTry, now) }
         guard !health.isWritingBroken, let session else { return now + Self.probeInterval }
         return min(nextTick, max(session.retention.nextSlice, now))
     }
@@ -179,7 +183,9 @@ final class QueueWriter: @unchecked Sendable {
         let outcomes = withLazy ? unwritten.count : 0
         if let failure {
             for index in rows { failed(batch.rows[index], failure.problem) }
+            noteFull(failure.problem)
         } else {
+            session.retention.wrote(rows.reduce(0) { $0 + 1024 + Int64(batch.rows[$1].request.body.byteCount) })
             for index in rows { committed(batch.rows[index], refused[index]) }
             if withLazy {
                 for index in unwritten.indices { open.remove(unwritten[index].outcome.id.rawValue) }
@@ -359,14 +365,25 @@ final class QueueWriter: @unchecked Sendable {
 
     private func maintain() {
         guard !health.isWritingBroken, let retention = session?.retention, retention.isDue else { return }
+        removeSome(retention)
+        // What was given back, or could not be held at the start.
+        if !retention.isUnderWay { _ = disk.hold() }
+    }
+
+    /// Does a slice of retention.
+    func removeSome(_ retention: Retention) {
+        let passes = retention.passes
         gate.enter()
         defer { gate.leave() }
         do {
             let removed = try retention.slice(open: open, largestID: largestID)
             for name in removed.files { spool.remove(name: name) }
             if removed.requests > 0 { counters.withLockedValue { $0.requestsRemoved += removed.requests } }
+            if retention.passes > passes { logger.debug("Retention has passed over the log") }
         } catch {
-            retention.failed()
+            let problem = (error as? SQLiteFailure)?.problem
+            retention.failed(isFull: problem?.code == .full)
+            if let problem { noteFull(problem) }
             logger.warning("Retention could not remove old rows", metadata: ["cause": "\(error)"])
         }
     }

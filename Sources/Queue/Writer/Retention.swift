@@ -8,14 +8,18 @@ protocol SpooledBytes: Sendable {
     func byteCount(of name: String) -> Int64
 }
 
-/// Removes what is too old, and the oldest where the database is too large; gives space back. In slices between two commits.
+/// Removes what is too old, and the oldest where the database is too large, for its bound or for its disk; gives space back. In slices
+/// between two commits.
 ///
-/// Goes by the order of ids, which is that of arrival, and touches ended requests only. Used on the writer's thread.
+/// Goes by the order of ids, which is that of arrival, and touches ended requests only. What a bulk replay made stays as long as that has
+/// not ended: it knows by these rows what it has sent. Used on the writer's thread.
 final class Retention {
     struct Limits: Sendable {
         var rowAge: Duration
         var bodyAge: Duration
         var databaseBytes: Int64
+        /// Room on the disk below which the oldest go too, as long as rows and bodies take more than this.
+        var diskReserve: Int64 = 0
         /// Free pages that are kept for rows to come: growing a file again costs more than keeping it.
         var sparePages: Int64 = 1024
     }
@@ -34,27 +38,38 @@ final class Retention {
     static let sizeInterval: Int64 = 1_000_000_000
     /// The name of the mark below which no ended request has a body.
     static let mark = "bodies_removed"
+    /// The name of the mark that says how far the clock has come by which rows age, in milliseconds since 1970.
+    static let clockMark = "age"
 
     /// What the pass under way does next.
     private enum Step {
+        case rowAge
         case rows(before: Int64)
         /// `isAlone`: between two passes.
         case size(isAlone: Bool)
         /// Those of `late`, from a place in it on.
         case late(from: Int, before: Int64)
+        case bodyAge
         case bodies(after: Int64, before: Int64)
-        case vacuum
+        case vacuum(isAlone: Bool)
     }
 
     private let connection: SQLiteConnection
     private let limits: Limits
     private let spool: any SpooledBytes
+    private let room: () -> Int64
     private let milliseconds: @Sendable () -> Int64
     private let ended: SQLiteStatement
+    private let accepted: SQLiteStatement
+    private let saveMark: SQLiteStatement
     private let removal: RowRemoval
     private let pageSize: Int64
     private var step: Step?
-    private var clock = AgeClock()
+    private var clock: AgeClock
+    private var rowHorizon = AgeHorizon()
+    private var bodyHorizon = AgeHorizon()
+    /// Bytes of rows since the last look at the size.
+    private var writtenBytes: Int64 = 0
     /// Up to which id passes have come; nil for the mark that the last run left.
     private var passed: Int64?
     /// Requests below that which were open when a pass went by, in order: their bodies go in a later one.
@@ -63,27 +78,45 @@ final class Retention {
     private var isFarOver = false
     /// Ended requests whose bodies were looked for.
     private(set) var looks = 0
+    /// Passes that came to their end.
+    private(set) var passes = 0
     /// When the next slice is due, by the monotonic clock.
     private(set) var nextSlice: Int64
 
+    /// - Parameter room: What is free on the disk, in bytes.
     init(
         _ connection: SQLiteConnection,
         limits: Limits,
         spool: any SpooledBytes,
+        room: @escaping () -> Int64 = { .max },
         milliseconds: @escaping @Sendable () -> Int64 = wallClockMilliseconds
     ) throws(SQLiteFailure) {
         self.connection = connection
         self.limits = limits
         self.spool = spool
+        self.room = room
         self.milliseconds = milliseconds
         ended = try connection.prepare(Self.findEnded)
+        accepted = try connection.prepare(AgeHorizon.findRows)
+        saveMark = try connection.prepare("INSERT OR REPLACE INTO marks (name, value) VALUES (?1, ?2)")
+        // Rows of an earlier version have no mark: none is younger than the newest of them.
+        var saved = try connection.integer("SELECT value FROM marks WHERE name = '\(Self.clockMark)'")
+        if saved == nil {
+            saved = try connection.integer("SELECT accepted_at FROM requests ORDER BY id DESC LIMIT 1")
+        }
+        clock = AgeClock(saved: saved, monotonic: monotonicNanoseconds())
         removal = try RowRemoval(connection)
         pageSize = try connection.integer("PRAGMA page_size") ?? 4096
         nextSlice = monotonicNanoseconds() + Self.pause
     }
 
     /// Ended requests between two ids, oldest first.
-    static let findEnded = "SELECT request FROM outcomes WHERE request > ?1 AND request < ?2 ORDER BY request LIMIT ?3"
+    static let findEnded = """
+        SELECT o.request FROM outcomes o WHERE o.request > ?1 AND o.request < ?2
+            AND NOT EXISTS (SELECT 1 FROM requests r CROSS JOIN replay_jobs j ON j.id = r.replay_job
+                WHERE r.id = o.request AND j.ended_at IS NULL)
+        ORDER BY o.request LIMIT ?3
+        """
 
     var isDue: Bool { monotonicNanoseconds() >= nextSlice }
 
@@ -92,8 +125,19 @@ final class Retention {
 
     /// Begins a pass with the next slice.
     func begin() {
-        step = .rows(before: cutoff(limits.rowAge))
+        step = .rowAge
         nextPass = monotonicNanoseconds() + Self.interval
+    }
+
+    /// Whether the disk is short of room, and ended requests may go for it.
+    var canMakeRoom: Bool { (try? excess(fileBytes: 0)).map { $0 > 0 } ?? false }
+
+    /// So many bytes were written: where they are a good part of what the disk has left, its room is looked at soon.
+    func wrote(_ bytes: Int64) {
+        writtenBytes += bytes
+        if limits.diskReserve > 0, writtenBytes > limits.diskReserve / 16 {
+            nextSlice = min(nextSlice, monotonicNanoseconds() + Self.urgentPause)
+        }
     }
 
     /// Does one slice, in a transaction of its own.
@@ -105,6 +149,7 @@ final class Retention {
         nextSlice = now + Self.pause
         if step == nil {
             if now >= nextPass { begin() } else { step = .size(isAlone: true) }
+            writtenBytes = 0
         }
         guard let step else { return Removed() }
         let (removed, next) = try connection.transaction { try run(step, open: open, largestID: largestID) }
@@ -118,11 +163,12 @@ final class Retention {
     }
 
     /// A slice could not be done: the pass begins anew later, with nothing taken for done.
-    func failed() {
+    /// - Parameter isFull: For want of room, which it may be about to get.
+    func failed(isFull: Bool) {
         step = nil
         passed = nil
         late = []
-        nextPass = monotonicNanoseconds() + Self.interval
+        nextPass = monotonicNanoseconds() + (isFull ? Self.sizeInterval : Self.interval)
         nextSlice = nextPass
     }
 
@@ -130,13 +176,20 @@ final class Retention {
         var removed = Removed()
         let until = monotonicNanoseconds() + Self.sliceLength
         switch step {
+        case .rowAge:
+            guard let before = try before(limits.rowAge, &rowHorizon, until: until) else { return (removed, step) }
+            return (removed, .rows(before: before))
         case .rows(let before):
             let last = try forEachEnded(after: 0, before: before, until: until) { try removal.remove($0, &removed) }
             return (removed, last == nil ? .size(isAlone: false) : step)
         case .size(let isAlone):
             guard try removeOldest(until: until, &removed) else { return (removed, step) }
+            guard isAlone else { return (removed, .bodyAge) }
+            return (removed, isTight ? .vacuum(isAlone: true) : nil)
+        case .bodyAge:
+            guard let before = try before(limits.bodyAge, &bodyHorizon, until: until) else { return (removed, step) }
             // What is not committed yet has a larger id, and would be passed by unseen.
-            return (removed, isAlone ? nil : .late(from: 0, before: min(cutoff(limits.bodyAge), largestID + 1)))
+            return (removed, .late(from: 0, before: min(before, largestID + 1)))
         case .late(let from, let before):
             if let next = try removeLate(from: from, open: open, until: until, &removed) {
                 return (removed, .late(from: next, before: before))
@@ -153,29 +206,33 @@ final class Retention {
             passed = max(passed ?? 0, before - 1)
             // The next run knows of none that was open now: it looks at all from the first of them on.
             let mark = min(before, open.lowest ?? before) - 1
-            try connection.execute("INSERT OR REPLACE INTO marks (name, value) VALUES ('\(Self.mark)', \(mark))")
-            return (removed, .vacuum)
-        case .vacuum:
+            try save(Self.mark, mark)
+            try save(Self.clockMark, now)
+            return (removed, .vacuum(isAlone: false))
+        case .vacuum(let isAlone):
             let free = try connection.integer("PRAGMA freelist_count") ?? 0
             let pages = try connection.integer("PRAGMA page_count") ?? 0
-            guard free > max(limits.sparePages, pages / 8) else { return (removed, nil) }
+            guard free > (isTight ? 64 : max(limits.sparePages, pages / 8)) else {
+                if !isAlone { passes += 1 }
+                return (removed, nil)
+            }
             let vacuum = try connection.prepare("PRAGMA incremental_vacuum(64)")
             while try vacuum.step() {}
-            return (removed, .vacuum)
+            return (removed, step)
         }
     }
 
     /// Requests that are looked for at once.
     private static let batch = 32
 
-    /// Removes the oldest ended requests until the rest is within the bound, or the time is up. The size is asked for again after each batch,
+    /// Removes the oldest ended requests until the rest is within the bounds, or the time is up. The size is asked for again after each batch,
     /// and after each file.
-    /// - Returns: Whether it is done: within the bound, or nothing left that may go.
+    /// - Returns: Whether it is done: within the bounds, or nothing left that may go.
     private func removeOldest(until: Int64, _ removed: inout Removed) throws -> Bool {
         // Still there until the slice is committed, and then counted as gone.
         var fileBytes: Int64 = 0
-        isFarOver = try usedBytes() - limits.databaseBytes / 32 > limits.databaseBytes
-        while try usedBytes() - fileBytes > limits.databaseBytes {
+        isFarOver = try excess(fileBytes: 0) > min(limits.databaseBytes / 32, max(limits.diskReserve / 16, 1 << 20))
+        while try excess(fileBytes: fileBytes) > 0 {
             let ids = try endedRequests(after: 0, before: .max)
             guard !ids.isEmpty else {
                 // Only what waits or runs is left.
@@ -240,16 +297,34 @@ final class Retention {
         }
     }
 
-    /// What rows and bodies take, free pages aside.
-    private func usedBytes() throws -> Int64 {
+    /// By how much rows and bodies are over their bounds; negative where they are within them.
+    /// - Parameter fileBytes: Of files that go when this is committed.
+    private func excess(fileBytes: Int64) throws -> Int64 {
         let pages = try connection.integer("PRAGMA page_count") ?? 0
         let free = try connection.integer("PRAGMA freelist_count") ?? 0
-        return (pages - free) * pageSize + spool.byteCount
+        let used = (pages - free) * pageSize + spool.byteCount - fileBytes
+        let overBound = used - limits.databaseBytes
+        guard limits.diskReserve > 0 else { return overBound }
+        // Where others fill the disk, not everything goes for it.
+        let missing = limits.diskReserve - free * pageSize - fileBytes - room()
+        return max(overBound, min(missing, used - limits.diskReserve))
     }
 
-    /// The smallest id that is younger than an age.
-    private func cutoff(_ age: Duration) -> Int64 {
-        let now = clock.now(wall: milliseconds(), monotonic: monotonicNanoseconds())
-        return RequestID.lowest(atMilliseconds: now - age.components.seconds * 1000).rawValue
+    /// Whether the disk is so short of room that free pages are given back to it rather than kept.
+    private var isTight: Bool { limits.diskReserve > 0 && room() < limits.diskReserve / 4 * 3 }
+
+    /// By the clock by which rows age, in milliseconds since 1970.
+    private var now: Int64 { clock.now(wall: milliseconds(), monotonic: monotonicNanoseconds()) }
+
+    /// The smallest id that is younger than an age; nil where the time was up.
+    private func before(_ age: Duration, _ horizon: inout AgeHorizon, until: Int64) throws -> Int64? {
+        let now = now
+        return try horizon.find(accepted, oldest: now - age.components.seconds * 1000, now: now, until: until)
+    }
+
+    private func save(_ name: String, _ value: Int64) throws {
+        saveMark.bind(1, name)
+        saveMark.bind(2, value)
+        try saveMark.run()
     }
 }

@@ -12,7 +12,8 @@ final class WriterSession {
     init(
         _ connection: SQLiteConnection,
         configuration: QueueConfiguration,
-        spool: any SpooledBytes
+        spool: any SpooledBytes,
+        disk: DatabaseDisk
     ) throws(SQLiteFailure) {
         self.connection = connection
         let redaction = Redaction(
@@ -30,9 +31,11 @@ final class WriterSession {
             limits: Retention.Limits(
                 rowAge: configuration.logRetention,
                 bodyAge: configuration.logBodyRetention,
-                databaseBytes: configuration.databaseMaxBytes
+                databaseBytes: configuration.databaseMaxBytes,
+                diskReserve: disk.shares.reserve
             ),
-            spool: spool
+            spool: spool,
+            room: { disk.room }
         )
         begin = try connection.prepare("BEGIN IMMEDIATE")
         commit = try connection.prepare("COMMIT")
