@@ -21,3 +21,10 @@ func withPod(
     await pod.stop()
     try await group.shutdownGracefully()
 }
+
+extension TaskPodServer {
+    /// Returns when it has seen a request. Where that came before the pod's first sample, its dispatch is a row of its own: rows do not tell.
+    func gotRequest() async throws {
+        while requestIDs().isEmpty { try await Task.sleep(for: .milliseconds(2)) }
+    }
+}
