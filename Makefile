@@ -29,6 +29,9 @@ FAULT_TESTS := NEUTRINO_BIN=$(CURDIR)/.build/debug .venv/bin/python -W ignore -m
 # Requests that are not plainly one request, over the real listener; what is accepted is replayed to h11, httptools and nginx.
 WIRE_FUZZ := .venv/bin/python Tests/Fuzz/wire.py
 
+# That what it is held against finds what is wrong.
+JUDGE_TESTS := .venv/bin/python -m unittest discover --start-directory Tests/Fuzz
+
 # The gateway before API servers of Kubernetes.
 KUBERNETES_TESTS := NEUTRINO_BIN=$(CURDIR)/.build/debug .venv/bin/python -m unittest discover --start-directory Tests/Kubernetes
 
@@ -81,6 +84,7 @@ test: setup-test ## Run the tests; ARGS="--filter Admin" runs some.
 	$(if $(ARGS),,$(BROWSER_TESTS))
 	$(if $(ARGS),,$(DEPLOY_TESTS))
 	$(if $(ARGS),,$(FAULT_TESTS))
+	$(if $(ARGS),,$(JUDGE_TESTS))
 	$(if $(ARGS),,NEUTRINO_BIN=$(CURDIR)/.build/debug $(WIRE_FUZZ) --count 1500 --seconds 20)
 	$(if $(ARGS),,NEUTRINO_BIN=$(CURDIR)/.build/debug $(WIRE_FUZZ) --count 200 --sidecar)
 

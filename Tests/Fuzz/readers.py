@@ -22,6 +22,8 @@ class Seen:
     refusal: str = ""
     #: Whether it is in the middle of a request.
     is_partial: bool = False
+    #: Whether it has taken that one's head, and waits for more of its body.
+    is_in_body: bool = False
 
 
 def by_h11(data: bytes) -> Seen:
@@ -33,7 +35,8 @@ def by_h11(data: bytes) -> Seen:
         while True:
             event = connection.next_event()
             if event is h11.NEED_DATA:
-                seen.is_partial = head is not None or bool(connection.trailing_data[0])
+                seen.is_in_body = head is not None
+                seen.is_partial = seen.is_in_body or bool(connection.trailing_data[0])
                 return seen
             if event is h11.PAUSED:
                 if connection.our_state is h11.MIGHT_SWITCH_PROTOCOL or connection.their_state is h11.MIGHT_SWITCH_PROTOCOL:
@@ -74,12 +77,15 @@ class _Callbacks:
     def on_url(self, url: bytes) -> None:
         self.target += url
 
+    def on_headers_complete(self) -> None:
+        self.seen.is_in_body = True
+
     def on_body(self, body: bytes) -> None:
         self.body += body
 
     def on_message_complete(self) -> None:
         self.seen.requests.append((self.parser.get_method(), self.target, self.body))
-        self.seen.is_partial = False
+        self.seen.is_partial = self.seen.is_in_body = False
 
 
 def by_httptools(data: bytes) -> Seen:

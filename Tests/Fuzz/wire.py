@@ -46,19 +46,23 @@ class Outcome:
     #: Whether the request behind it was answered as a request of its own.
     goes_on: bool = False
     hangs: bool = False
+    #: Whether this process stood still between the connect and the first byte: who sends nothing in PATIENCE is closed without a word.
+    was_held: bool = False
 
 
-async def send(port: int, pieces: list[bytes], recorder: Recorder) -> Outcome:
-    """As `send_once`; again where not a byte came back: a machine that stood still sent nothing in PATIENCE, and was closed without a word."""
-    outcome = await send_once(port, pieces, recorder)
-    if not (outcome.statuses or outcome.goes_on or outcome.hangs):
+async def send(port: int, pieces: list[bytes], recorder: Recorder, counts: Counter[str]) -> Outcome:
+    """As `send_once`; again, and counted, where nothing came back and this process is to blame for it."""
+    while True:
         outcome = await send_once(port, pieces, recorder)
-    return outcome
+        if outcome.statuses or outcome.goes_on or outcome.hangs or not outcome.was_held:
+            return outcome
+        counts["sent again, since this process stood still"] += 1
 
 
 async def send_once(port: int, pieces: list[bytes], recorder: Recorder) -> Outcome:
     """Sends the pieces and one plain request behind them, and reads answers until that is answered or the connection ends."""
     outcome = Outcome()
+    begin = time.monotonic()
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
     try:
         async with asyncio.timeout(LONGEST):
@@ -67,6 +71,8 @@ async def send_once(port: int, pieces: list[bytes], recorder: Recorder) -> Outco
                     if index:
                         await asyncio.sleep(0.002)
                     writer.write(piece)
+                    if not index:
+                        outcome.was_held = time.monotonic() - begin > PATIENCE / 2
                 writer.write(SENTINEL)
             while (answer := await read_any_answer(reader, pieces, outcome)) is not None:
                 status, key = answer
@@ -184,7 +190,8 @@ class Judge:
                     # The gateway answers some itself; what it forwards must be one that the others see, in this order.
                     continue
                 index += 1
-            if index < len(mine) and not seen.refusal and not seen.is_partial:
+            # A head that is not whole for it is the stricter one's; a body that is not whole is one of another length.
+            if index < len(mine) and not seen.refusal and (seen.is_in_body or not seen.is_partial):
                 self.find(f"{name} reads what was sent as {seen}", data, mine[index][1])
             elif index < len(mine):
                 self.counts[f"sent, and read no further by {name}"] += 1
@@ -256,7 +263,7 @@ async def play_corpus(cases: list[corpus.Case], bench: Bench, judge: Judge) -> N
         cuts = [0] + sorted(random.Random(len(case.data)).sample(range(1, len(case.data)), min(3, len(case.data) - 1)))
         for cut in cuts:
             pieces = [case.data[:cut], case.data[cut:]] if cut else [case.data]
-            outcome = await send(bench.gateway.port, pieces, judge.recorder)
+            outcome = await send(bench.gateway.port, pieces, judge.recorder, judge.counts)
             statuses = [str(status) for status in outcome.statuses]
             told = " ".join(statuses + (["+"] if outcome.goes_on else []))
             expected = " ".join([*case.statuses] + (["+"] if case.goes_on else []))
@@ -280,7 +287,7 @@ async def play_mutations(options: argparse.Namespace, cases: list[corpus.Case], 
             if len(data) > 1 and chance.random() < 0.3:
                 cut = chance.randrange(1, len(data))
                 pieces = [data[:cut], data[cut:]]
-            outcome = await send(bench.gateway.port, pieces, judge.recorder)
+            outcome = await send(bench.gateway.port, pieces, judge.recorder, judge.counts)
             await judge.judge(data, outcome, nginx=chance.randrange(options.nginx) == 0)
             for key in outcome.ids:
                 judge.recorder.requests.pop(key, None)
