@@ -75,27 +75,44 @@ extension AddressBlock {
 
     private static let loopback = ["127.0.0.0/8", "::1"].compactMap { AddressBlock($0) }
 
-    /// What counts as one host: an IPv4 address, or the /64 of IPv6 addresses that a host has to itself (RFC 4291 §2.5.1). Other text stays
-    /// as it is.
+    /// What counts as one host: an IPv4 address, or the /64 of IPv6 addresses that a host has to itself (RFC 4291 §2.5.1). An IPv4 address
+    /// that is written as IPv6 (`::ffff:10.0.0.7`) is what it is. Other text stays as it is.
     package static func host(of text: String) -> String {
-        guard let address = try? SocketAddress(ipAddress: text, port: 0), let bytes = bytes(of: address),
-            bytes.count == 16
-        else { return text }
+        guard let address = address(in: text), let bytes = bytes(of: address) else { return text }
+        guard bytes.count == 16 else { return bytes.map { String($0) }.joined(separator: ".") }
         let groups = stride(from: 0, to: 8, by: 2).map { Int(bytes[$0]) << 8 | Int(bytes[$0 + 1]) }
         return groups.map { String($0, radix: 16) }.joined(separator: ":") + "::/64"
+    }
+
+    /// The address that proxies write: with a port or without (`10.0.0.7:567`, `[fd00::1]:567`), which some add; nil for other text.
+    package static func address(in text: some StringProtocol) -> SocketAddress? {
+        var host = text[...]
+        while let last = host.last, last == " " || last == "\t" { host.removeLast() }
+        host = host.drop { $0 == " " || $0 == "\t" }
+        var port = host.prefix(0)
+        if host.first == "[" {
+            guard let end = host.firstIndex(of: "]") else { return nil }
+            port = host[host.index(after: end)...]
+            host = host[host.index(after: host.startIndex)..<end]
+        } else if let colon = host.firstIndex(of: ":"), colon == host.lastIndex(of: ":") {
+            port = host[colon...]
+            host = host[..<colon]
+        }
+        guard port.isEmpty || port.first == ":" && UInt16(port.dropFirst()) != nil else { return nil }
+        return try? SocketAddress(ipAddress: String(host), port: 0)
     }
 }
 
 extension [AddressBlock] {
     /// The client behind proxies of ours: the last address in `X-Forwarded-For` that is none of them. What comes before it anyone can have
     /// written. nil where the list says nothing.
+    /// Without a port, where one is written with it, and IPv4 as IPv4.
     /// - Parameter values: Those of `X-Forwarded-For`, in the order of their lines.
     package func client(forwardedFor values: [String]) -> String? {
         var client: String?
         for member in values.flatMap({ $0.split(separator: ",") }).reversed() {
-            let text = member.filter { $0 != " " && $0 != "\t" }
-            guard let address = try? SocketAddress(ipAddress: text, port: 0) else { break }
-            client = text
+            guard let address = AddressBlock.address(in: member) else { break }
+            client = AddressBlock.text(of: address)
             if !contains(where: { $0.contains(address) }) { break }
         }
         return client

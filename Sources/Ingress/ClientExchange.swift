@@ -143,11 +143,10 @@ final class ClientExchange {
     /// Counts it as its client's, where that is bounded and comes through a trusted proxy.
     /// - Returns: False where the client has as many under way as it may.
     func enterClient(_ connection: ClientConnection) -> Bool {
-        guard let clients = shared.clients, connection.peer.isTrusted,
-            let name = ClientLimit.client(at: clientAddress(at: connection))
-        else { return true }
+        guard let clients = shared.clients, connection.peer.isTrusted else { return true }
+        let name = AddressBlock.host(of: clientAddress(at: connection))
         // The proxy itself: what it asks for is nobody else's.
-        guard name != ClientLimit.client(at: connection.peer.address) else { return true }
+        guard !name.isEmpty, name != AddressBlock.host(of: connection.peer.address) else { return true }
         guard clients.enter(name) else { return false }
         countedClient = name
         return true

@@ -1,9 +1,8 @@
 import Core
-import Glibc
 import NIOConcurrencyHelpers
 
 /// `MAX_CONNECTIONS_PER_CLIENT`: how many connections each client has; of one that comes through a trusted proxy, whose connections are
-/// the proxy's, how many requests at once.
+/// the proxy's, how many requests at once. Clients are told apart by ``Core/AddressBlock/host(of:)``.
 final class ClientLimit: Sendable {
     let limit: Int
     private let counts = NIOLockedValueBox<[String: Int]>([:])
@@ -26,15 +25,6 @@ final class ClientLimit: Sendable {
             guard let count = counts[client] else { return }
             counts[client] = count > 1 ? count - 1 : nil
         }
-    }
-
-    /// What an address counts as: of IPv6 the network of 64 bits, since a client has all addresses of its own to choose from (RFC 4291
-    /// §2.5.4); nil where there is none.
-    static func client(at address: String) -> String? {
-        guard !address.isEmpty else { return nil }
-        var bytes = [UInt8](repeating: 0, count: 16)
-        guard address.contains(":"), inet_pton(AF_INET6, address, &bytes) == 1 else { return address }
-        return bytes[..<8].map { String($0, radix: 16) }.joined(separator: ".")
     }
 
     var refusal: ProblemAnswer {

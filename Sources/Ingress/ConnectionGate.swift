@@ -51,9 +51,11 @@ final class ConnectionGate: Sendable {
     /// Counts a connection as its client's. Those of trusted proxies are not counted: their requests are.
     private func enter(_ channel: any Channel) -> Entry {
         guard let clients = shared.clients, let address = channel.remoteAddress,
-            !shared.trustedProxies.contains(where: { $0.contains(address) }),
-            let name = ClientLimit.client(at: AddressBlock.text(of: address))
+            !shared.trustedProxies.contains(where: { $0.contains(address) })
         else { return .notCounted }
+        let text = AddressBlock.text(of: address)
+        guard !text.isEmpty else { return .notCounted }
+        let name = AddressBlock.host(of: text)
         return clients.enter(name) ? .entered(name) : .full
     }
 

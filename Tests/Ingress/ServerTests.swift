@@ -206,8 +206,14 @@ struct ServerTests {
         }
     }
 
-    @Test("Behind a trusted proxy a client has so many requests at once, whatever connections they come on")
-    func requestsOfAClient() async throws {
+    @Test(
+        "Behind a trusted proxy a client has so many requests at once, whatever connections they come on",
+        arguments: [
+            // The same network of 64 bits, and another.
+            ["2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"], ["::ffff:10.0.0.1", "10.0.0.1:567", "::ffff:10.0.0.2"],
+        ]
+    )
+    func requestsOfAClient(_ clients: [String]) async throws {
         var parts = try IngressParts()
         parts.configuration.maxConnectionsPerClient = 1
         parts.configuration.trustedProxies = ["127.0.0.1"]
@@ -217,16 +223,15 @@ struct ServerTests {
                 try await connection.send("GET /a HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: \(client)\r\n\r\n")
                 return connection
             }
-            let first = try await send(for: "2001:db8::1")
+            let first = try await send(for: clients[0])
             let taken = await parts.intake.next()
-            // The same network of 64 bits, and another.
-            #expect(await (try await send(for: "2001:db8::2")).answer().status == 429)
-            let other = try await send(for: "2001:db8:0:1::1")
+            #expect(await (try await send(for: clients[1])).answer().status == 429)
+            let other = try await send(for: clients[2])
             await parts.intake.next().answer()
             #expect(await other.answer().status == 200)
             taken.answer()
             #expect(await first.answer().status == 200)
-            let again = try await send(for: "2001:db8::2")
+            let again = try await send(for: clients[1])
             await parts.intake.next().answer()
             #expect(await again.answer().status == 200)
         }
