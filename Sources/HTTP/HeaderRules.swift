@@ -85,6 +85,11 @@ package enum HeaderRules {
     /// Removes from a pod's answer what is hop-by-hop. The rest is the pod's own and stays as it is, its `Content-Length` among it.
     package static func receive(_ head: inout ResponseHead) { removeHopByHop(&head.fields) }
 
+    /// Whether a field is one that only the gateway may set, in requests and in answers: `Neutrino-…`, also with `_` for `-`.
+    package static func isOurs(_ name: UnsafeRawBufferPointer) -> Bool {
+        name.count >= 9 && UnsafeRawBufferPointer(rebasing: name[..<9]).equalsFolding("neutrino-")
+    }
+
     /// Removes what is hop-by-hop, for a party that passes messages on without anything else to add or take away.
     package static func removeHopByHop(_ fields: inout HeaderFields) {
         let hopByHop = HopByHop(fields)
@@ -158,11 +163,7 @@ private enum Kind {
             }
         default: break
         }
-        if name.count >= 9, name[0] | 0x20 == UInt8(ascii: "n"),
-            UnsafeRawBufferPointer(rebasing: name[..<9]).equalsFolding("neutrino-")
-        {
-            self = .dropped
-        }
+        if name.count >= 9, name[0] | 0x20 == UInt8(ascii: "n"), HeaderRules.isOurs(name) { self = .dropped }
     }
 }
 

@@ -94,7 +94,7 @@ private struct PodFields {
     private(set) var hasLength = false
     private(set) var hasDate = false
     /// Whether there are fields that do not go through: those that only the gateway sets, by which a client tells its refusals from a
-    /// pod's, and what the pod says to the gateway alone.
+    /// pod's, and what the pod says to the gateway alone. All are named `Neutrino-…`.
     private(set) var hasOurs = false
 
     @inline(__always)
@@ -102,18 +102,15 @@ private struct PodFields {
         switch name.count {
         case 4: if name.equalsIgnoringCase("date") { hasDate = true }
         case 14: if name.equalsIgnoringCase("content-length") { hasLength = true }
-        case 15, 17, 19: if Self.isOurs(name) { hasOurs = true }
         default: break
         }
+        if Self.isOurs(name) { hasOurs = true }
     }
 
+    /// `Neutrino-…`; most names are told by their first byte.
+    @inline(__always)
     static func isOurs(_ name: UnsafeRawBufferPointer) -> Bool {
-        switch name.count {
-        case 15: name.equalsIgnoringCase("neutrino-reason")
-        case 17: name.equalsIgnoringCase(ResourceHeader.capacity)
-        case 19: name.equalsIgnoringCase("neutrino-request-id")
-        default: false
-        }
+        name.count >= 9 && name[0] | 0x20 == UInt8(ascii: "n") && HeaderRules.isOurs(name)
     }
 }
 

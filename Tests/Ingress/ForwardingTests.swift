@@ -36,17 +36,28 @@ struct ForwardingTests {
                 201,
                 [
                     ("X-Pod", "p"), ("Content-Length", "2"), ("Neutrino-Reason", "x"),
-                    ("neutrino-capacity", "cpus=1"), ("date", "then"),
+                    ("neutrino-capacity", "cpus=1"), ("date", "then"), ("Neutrino-Foo", "x"), ("NEUTRINO_REASON", "x"),
+                    ("Neutrino-Resources", "x"), ("Neutrinos", "2"),
                 ],
                 "ok"
             )
             let answer = await client.answer()
-            #expect(answer.head.hasPrefix("HTTP/1.1 201 Fine\r\nX-Pod: p\r\nContent-Length: 2\r\ndate: then\r\n"))
+            #expect(
+                answer.head.hasPrefix(
+                    "HTTP/1.1 201 Fine\r\nX-Pod: p\r\nContent-Length: 2\r\ndate: then\r\nNeutrinos: 2\r\n"
+                )
+            )
             #expect(answer.body == "ok")
             #expect(answer.field("neutrino-request-id") == FakeCall.id.description)
             #expect(answer.field("server-timing") == "hold;dur=1.500, upstream;dur=12.000")
             #expect(answer.field("neutrino-reason") == nil)
             #expect(answer.field("neutrino-capacity") == nil)
+            #expect(
+                answer.head.lowercased().split(separator: "\r\n").count {
+                    $0.hasPrefix("neutrino-") || $0.hasPrefix("neutrino_")
+                } == 1,
+                "one is the gateway's own"
+            )
             #expect(answer.field("connection") == nil)
             await call.events.take { $0 == [.delivered] ? true : nil }
         }
