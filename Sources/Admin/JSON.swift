@@ -62,8 +62,11 @@ package enum JSON {
         }
     }
 
-    /// - Throws: ``AdminProblem`` with what is wrong.
+    /// - Throws: ``AdminProblem`` with what is wrong; a name that is there twice among it.
     static func read<Value: Decodable>(_ type: Value.Type, from bytes: ByteBuffer) throws -> Value {
+        if let name = bytes.withUnsafeReadableBytes({ RepeatedKeys.first(in: $0) }) {
+            throw AdminProblem.badRequest("the body is not valid: \"\(name)\" is there twice")
+        }
         do {
             return try decoder.decode(type, from: Data(bytes.readableBytesView))
         } catch let error as DecodingError {

@@ -89,6 +89,23 @@ struct OrderTests {
         #expect(problem(PurgeOrder.self, #"{"filter":{"since":0},"dry_run":true}"#) == nil)
     }
 
+    @Test(
+        "a name that is there twice in one object is refused, however it is written",
+        arguments: [
+            (#"{"hold_timeout": 1, "hold_timeout": 2}"#, "hold_timeout"),
+            (#"{"a": [1, {"b": {}, "c": "b", "b": 1}]}"#, "b"),
+            (#"{"hold_timeout": 1, "hold\u005ftimeout": 2}"#, "hold_timeout"),
+            (#"{"a": "x\\", "b\"": [], "b\"": {}}"#, "b\""), (#"{"a": {"a": 1}, "b": {"a": 1}}"#, nil),
+            (#"{"a": ["a", "a"], "b": "a", "c": [{"a": 1}, {"a": 1}]}"#, nil), (#"["a", "a"]"#, nil), (#"{"a"#, nil),
+            (#""a\"#, nil), ("}},{", nil), ("", nil),
+        ] as [(String, String?)]
+    )
+    func repeatedNames(json: String, name: String?) {
+        var json = json
+        #expect(json.withUTF8 { RepeatedKeys.first(in: UnsafeRawBufferPointer($0)) } == name)
+        if let name { #expect(problem(RouteOrder.self, json) == "the body is not valid: \"\(name)\" is there twice") }
+    }
+
     @Test("names of header fields stay as they are written")
     func fields() throws {
         let json = #"{"headers":{"X_Edited":"a","xAuth-Token":"b","x__y":null}}"#
