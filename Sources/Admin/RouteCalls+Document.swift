@@ -32,7 +32,7 @@ extension RouteCalls {
             .object(
                 [:],
                 maybe: [
-                    "hold_timeout": .number(0...RouteOrder.longestHold).orNull.about("In seconds."),
+                    "hold_timeout": .number(0...Route.longestTimeout).orNull.about("In seconds."),
                     "max_concurrency": .integer(Route.concurrencyBounds).orNull,
                 ],
                 atLeast: 1

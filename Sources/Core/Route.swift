@@ -54,6 +54,8 @@ package final class Route: Sendable {
 
     /// What ``maxConcurrency`` may be, wherever it comes from.
     package static let concurrencyBounds = 1...1_000_000
+    /// The longest ``holdTimeout`` and ``requestTimeout``, wherever they come from, in seconds: a day.
+    package static let longestTimeout = 86_400.0
     /// What ``maxQueueDepth`` may be.
     package static let depthBounds = 0...1_000_000
 }

@@ -236,8 +236,6 @@ extension DocumentReader {
         "resources", "hold-timeout", "request-timeout", "retry", "max-concurrency", "max-queue-depth",
     ].map { prefix + $0 }
     private static let components = ["num_cpus", "num_gpus", "memory_gb"]
-    /// A week.
-    private static let longestTimeout = 604_800.0
 
     private mutating func readSettings(_ place: Place) throws(OpenAPIError) -> OperationSettings {
         guard case .mapping(let pairs) = place.node.value else { return OperationSettings() }
@@ -294,9 +292,9 @@ extension DocumentReader {
     }
 
     private func readSeconds(_ place: Place, mayBeZero: Bool) throws(OpenAPIError) -> Duration {
-        guard let seconds = place.node.number, seconds <= Self.longestTimeout, mayBeZero ? seconds >= 0 : seconds > 0
+        guard let seconds = place.node.number, seconds <= Route.longestTimeout, mayBeZero ? seconds >= 0 : seconds > 0
         else {
-            let range = "\(mayBeZero ? "from 0" : "over 0 and") up to \(Int(Self.longestTimeout))"
+            let range = "\(mayBeZero ? "from 0" : "over 0 and") up to \(Int(Route.longestTimeout))"
             throw problem(place, .value, "\(place.node.summary) is not accepted; seconds \(range) are")
         }
         return .seconds(seconds)

@@ -174,9 +174,9 @@ struct OpenAPIDocumentTests {
             (head + "  /a: {get: {x-neutrino-resources: {num_gpus: 0x1}}}\n", .value, "0x1 is not accepted"),
             (
                 head + "  /a: {x-neutrino-hold-timeout: soon}\n", .value,
-                "soon is not accepted; seconds from 0 up to 604800 are"
+                "soon is not accepted; seconds from 0 up to 86400 are"
             ),
-            (head + "  /a: {x-neutrino-request-timeout: 0}\n", .value, "seconds over 0 and up to 604800 are"),
+            (head + "  /a: {x-neutrino-request-timeout: 0}\n", .value, "seconds over 0 and up to 86400 are"),
             (
                 head + "  /a: {get: {x-neutrino-max-concurrency: 1.5}}\n", .value,
                 "1.5 is not accepted; a whole number from 1 to 1000000 is"

@@ -50,17 +50,14 @@ extension RouteOrder {
         [holdTimeout, maxConcurrency].allSatisfy { $0 == nil || $0 == .givenBack }
     }
 
-    /// The longest hold timeout that an operator may set, in seconds: a day.
-    static let longestHold = 86_400.0
-
     /// - Throws: ``AdminProblem`` that names the value and what is accepted.
     func changes(of route: String) throws -> [ControlChange] {
         var changes: [ControlChange] = []
         switch holdTimeout {
         case .to(let seconds):
-            guard (0...Self.longestHold).contains(seconds) else {
+            guard (0...Route.longestTimeout).contains(seconds) else {
                 throw AdminProblem.badRequest(
-                    "`hold_timeout` is \(JSON.number(seconds)); accepted are 0 to \(JSON.number(Self.longestHold)) seconds, or null"
+                    "`hold_timeout` is \(JSON.number(seconds)); accepted are 0 to \(JSON.number(Route.longestTimeout)) seconds, or null"
                 )
             }
             changes.append(.holdTimeout(.milliseconds(Int64((seconds * 1000).rounded())), route: route))
