@@ -54,10 +54,13 @@ extension RouteCalls {
             "configured_max_concurrency": .integer(Route.concurrencyBounds).orNull.about(
                 "Without the operator's value."
             ),
+            "max_queue_depth": .integer(Route.depthBounds).orNull.about(
+                "How many may wait at once; null for no bound of its own."
+            ),
             "paused": .flag.about("By an operator, the route by itself."),
             "sources": .object([
                 "needs": source, "hold_timeout": source, "request_timeout": source, "retry": source,
-                "max_concurrency": source,
+                "max_concurrency": source, "max_queue_depth": source,
             ]),
         ],
         maybe: ["method": .text, "path": .text]

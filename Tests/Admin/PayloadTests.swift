@@ -51,9 +51,10 @@ struct PayloadTests {
     func routes() throws {
         let json = """
             {"routes":[{"configured_hold_timeout":30,"configured_max_concurrency":8,"hold_timeout":12.5,"id":"POST /v1/train",\
-            "max_concurrency":4,"method":"POST","needs":{"cpus":1,"gpus":1,"memory_gb":8},"path":"/v1/train","paused":false,\
+            "max_concurrency":4,"max_queue_depth":100,"method":"POST","needs":{"cpus":1,"gpus":1,"memory_gb":8},"path":"/v1/train","paused":false,\
             "request_timeout":300,"retry":"idempotent",\
-            "sources":{"hold_timeout":"operator","max_concurrency":"operator","needs":"openapi","request_timeout":"default","retry":"default"}}]}
+            "sources":{"hold_timeout":"operator","max_concurrency":"operator","max_queue_depth":"configuration","needs":"openapi",\
+            "request_timeout":"default","retry":"default"}}]}
             """
         #expect(try isUnchanged(RoutesPayload.self, json))
     }

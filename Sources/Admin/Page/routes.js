@@ -60,7 +60,10 @@ const requestsOf = (route) => ({ view: "requests", filters: { route: route.id } 
 function waitingCell(td) {
   return (route) => {
     const now = liveOf(route);
-    setText(td, now?.depth > 0 ? `${count(now.depth)} · ${age(now.oldest_age + since(queue.value))}` : "0");
+    const bound = route.max_queue_depth ?? null;
+    const depth = count(now?.depth ?? 0) + (bound === null ? "" : ` of ${count(bound)}`);
+    setText(td, now?.depth > 0 ? `${depth} · ${age(now.oldest_age + since(queue.value))}` : depth);
+    setAttribute(td, "title", bound === null ? null : `at most ${count(bound)} may wait (${route.sources.max_queue_depth})`);
   };
 }
 

@@ -14,6 +14,7 @@ package struct RoutePayload: Codable, Equatable, Sendable {
         package var requestTimeout: String
         package var retry: String
         package var maxConcurrency: String
+        package var maxQueueDepth: String
     }
 
     package var id: String
@@ -30,6 +31,8 @@ package struct RoutePayload: Codable, Equatable, Sendable {
     @Nullable package var maxConcurrency: Int?
     /// What it is without the operator's value.
     @Nullable package var configuredMaxConcurrency: Int?
+    /// How many of its requests may wait at once; null for no bound of its own.
+    @Nullable package var maxQueueDepth: Int?
     /// By an operator, the route by itself.
     package var paused: Bool
     /// Where each value comes from: `operator`, `configuration`, `openapi` or `default`.
@@ -48,13 +51,15 @@ package struct RoutePayload: Codable, Equatable, Sendable {
         retry = route.retry.value.rawValue
         maxConcurrency = bound ?? route.maxConcurrency.value
         configuredMaxConcurrency = route.maxConcurrency.value
+        maxQueueDepth = route.maxQueueDepth.value
         paused = controls.pausedRoutes.contains(route.id)
         sources = Sources(
             needs: route.needsSource.rawValue,
             holdTimeout: (hold == nil ? route.holdTimeout.source : .operator).rawValue,
             requestTimeout: route.requestTimeout.source.rawValue,
             retry: route.retry.source.rawValue,
-            maxConcurrency: (bound == nil ? route.maxConcurrency.source : .operator).rawValue
+            maxConcurrency: (bound == nil ? route.maxConcurrency.source : .operator).rawValue,
+            maxQueueDepth: route.maxQueueDepth.source.rawValue
         )
     }
 }
