@@ -74,7 +74,7 @@ import Testing
         "Connection cannot make a field vanish that is for every recipient",
         arguments: [
             "Host", "Authorization", "Cookie", "Content-Type", "content-encoding", "Idempotency-Key", "traceparent",
-            "Via",
+            "Via", "X-Request-Id",
         ]
     )
     func protected(name: String) {
