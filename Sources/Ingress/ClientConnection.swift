@@ -16,7 +16,7 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
     typealias InboundIn = RequestPart
     typealias OutboundOut = ByteBuffer
 
-    private enum State: Equatable {
+    enum State: Equatable {
         case open
         /// The last answer is written, our side is closed, and what still comes is thrown away: closing at once would make the
         /// kernel send a reset, which can overtake the answer (RFC 9112 §9.6).
@@ -50,17 +50,21 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
     private let refusal: ProblemAnswer?
     private(set) var context: ChannelHandlerContext?
     private var flow: RequestFlow?
-    private var state = State.open
-    private var exchange: ClientExchange?
+    private(set) var state = State.open
+    private(set) var exchange: ClientExchange?
     /// Whether a part of a request came since the last `channelReadComplete`.
     private var sawPart = false
     private var isResuming = false
     private var flushIsScheduled = false
 
-    private var deadline = Deadline.none
-    private var deadlineAt = NIODeadline.distantFuture
-    private var timer: NIOScheduledCallback?
-    private var timerAt = NIODeadline.distantFuture
+    // What it waits for, and until when (`+Time`).
+    var deadline = Deadline.none
+    var deadlineAt = NIODeadline.distantFuture
+    var timer: NIOScheduledCallback?
+    var timerAt = NIODeadline.distantFuture
+    /// When more of the body has to have come.
+    var bodyUntil = NIODeadline.distantFuture
+    var sending = SendProgress(within: .zero, since: .distantFuture)
 
     /// Of the loop's list of idle connections.
     var idleLink = IdleLink()
@@ -116,7 +120,7 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
         defer { sawPart = false }
         guard state == .open, !isResuming else { return }
         if let exchange {
-            if exchange.awaitsBody, flow?.isPaused == false { wait(.body, loop.shared.timeouts.body) }
+            if exchange.awaitsBody, flow?.isPaused == false { waitForBody(exchange) }
         } else if !sawPart || flow?.holdsBytes == true {
             headBegan()
         }
@@ -135,7 +139,7 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
             if isWritable {
                 if deadline == .send, !exchange.isEnding { wait(.none, .zero) }
             } else {
-                wait(.send, loop.shared.timeouts.send)
+                waitForSending()
             }
             exchange.setWritable(isWritable)
         }
@@ -184,7 +188,7 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
     }
 
     /// Answers what is no request that can be taken; the connection ends with it.
-    private func refuse(_ problem: ProblemAnswer) {
+    func refuse(_ problem: ProblemAnswer) {
         if let exchange {
             exchange.cut(problem)
             return
@@ -204,7 +208,11 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
 
     /// The client may send more of a body.
     func resumeBody() {
-        wait(.body, loop.shared.timeouts.body)
+        if let exchange {
+            // What was stored came fast, and storing it is not the client's time.
+            exchange.pace.restart(at: eventLoop.now)
+            waitForBody(exchange)
+        }
         resumeRequests()
     }
 
@@ -224,7 +232,7 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
         } else if exchange.isWhole {
             next()
         } else {
-            wait(.body, loop.shared.timeouts.body)
+            waitForBody(exchange)
         }
     }
 
@@ -236,7 +244,7 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
         guard state == .open else { return }
         // The next one may have begun to come while this one was answered: its time runs, whether more of it comes or not.
         if let exchange {
-            if exchange.awaitsBody, flow?.isPaused == false { wait(.body, loop.shared.timeouts.body) }
+            if exchange.awaitsBody, flow?.isPaused == false { waitForBody(exchange) }
         } else if flow?.holdsBytes == true {
             headBegan()
         }
@@ -263,7 +271,7 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
     }
 
     /// Whether a part of a head has come.
-    private var sawBytes = false
+    private(set) var sawBytes = false
 
     // MARK: Writing
 
@@ -277,7 +285,7 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
         let promise = eventLoop.makePromise(of: Void.self)
         promise.futureResult.assumeIsolated().whenSuccess { exchange.written() }
         context.writeAndFlush(wrapOutboundOut(buffer), promise: promise)
-        if exchange === self.exchange, exchange.isEnding { wait(.send, loop.shared.timeouts.send) }
+        if exchange === self.exchange, exchange.isEnding { waitForSending() }
     }
 
     /// Sends what was written when everything that is at hand in this turn of the event loop was written.
@@ -336,53 +344,5 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
         let linger = loop.shared.timeouts.linger
         wait(.linger, refusal == nil ? linger : min(linger, Self.shortLinger))
         resumeRequests()
-    }
-
-    // MARK: Time
-
-    private func wait(_ kind: Deadline, _ time: TimeAmount) {
-        guard kind != .none else {
-            deadline = .none
-            deadlineAt = .distantFuture
-            return
-        }
-        wait(kind, until: eventLoop.now + time)
-    }
-
-    /// Sets the one deadline that there is. The timer is left alone where it fires before: it sees then that there is time left.
-    private func wait(_ kind: Deadline, until time: NIODeadline) {
-        deadline = kind
-        deadlineAt = time
-        guard timer == nil || timerAt > time else { return }
-        timer?.cancel()
-        arm(time)
-    }
-
-    private func arm(_ time: NIODeadline) {
-        timerAt = time
-        timer = try? eventLoop.scheduleCallback(at: time, handler: self)
-    }
-}
-
-extension ClientConnection: NIOScheduledCallbackHandler {
-    func handleScheduledCallback(eventLoop: some EventLoop) {
-        timer = nil
-        guard state != .closed, deadline != .none else { return }
-        guard eventLoop.now >= deadlineAt else { return arm(deadlineAt) }
-        let timeouts = loop.shared.configuration
-        switch deadline {
-        case .none: break
-        case .idle, .linger: close()
-        case .head:
-            // Nobody asked: browsers open connections ahead, and would show a 408 for it.
-            guard sawBytes else { return close() }
-            refuse(.timeout("the head of the request did not come within \(timeouts.headerTimeout)"))
-        case .body:
-            guard exchange?.answer == .awaited else { return close() }
-            refuse(.timeout("no more of the body came for \(timeouts.bodyTimeout)"))
-        case .send:
-            loop.shared.logger.debug("client takes no more of its answer")
-            reset()
-        }
     }
 }

@@ -38,6 +38,7 @@ extension ClientExchange {
             expected = count
         case .chunked, .untilClose: break
         }
+        share = connection.loop.share(of: route)
         body = BodyCollector(expected: expected, limit: limit, threshold: shared.configuration.spoolThreshold)
         if head.expectsContinue {
             connection.write(ByteBuffer(staticString: MessageWriter.continueBytes))
@@ -89,8 +90,9 @@ extension ClientExchange {
     // MARK: The body
 
     func receive(_ bytes: ByteBuffer) {
-        guard intake == .collecting, answer == .awaited else { return }
-        guard shared.budget.reserve(bytes.readableBytes) else {
+        pace.take(bytes.readableBytes)
+        guard intake == .collecting, answer == .awaited, let share else { return }
+        guard shared.budget.reserve(bytes.readableBytes, for: share) else {
             let limit = shared.budget.limit
             return reject(
                 .queueFull,

@@ -49,8 +49,11 @@ final class ClientExchange {
     var writer: SpoolWriter?
     /// The body's file, once it is whole.
     var spooled: SpooledBody?
-    /// Bytes taken from the budget.
+    /// Bytes taken from the budget, and whose share of it they are.
     var reserved = 0
+    var share: ByteBudget.Share?
+    /// How fast the body comes.
+    var pace: BodyPace
     /// Whose request it counts as, behind a trusted proxy.
     var countedClient: String?
 
@@ -77,6 +80,7 @@ final class ClientExchange {
         self.head = head
         self.framing = framing
         receivedAt = connection.eventLoop.now
+        pace = BodyPace(connection.loop.shared.pace, since: receivedAt)
         let mayKeep = connection.loop.shared.timeouts.keepAlive > .zero
         keepsConnection = mayKeep && head?.keepsConnection == true
     }
@@ -128,7 +132,7 @@ final class ClientExchange {
         writer?.discard()
         writer = nil
         body = nil
-        if reserved > 0 { loop.shared.budget.release(reserved) }
+        if let share, reserved > 0 { loop.shared.budget.release(reserved, of: share) }
         reserved = 0
     }
 

@@ -14,6 +14,10 @@ package struct IngressConfiguration: Sendable {
     package var headerTimeout = Duration.seconds(10)
     /// `BODY_TIMEOUT`: between two reads of a body. Then 408.
     package var bodyTimeout = Duration.seconds(30)
+    /// `BODY_MIN_RATE`: bytes a second of a body, averaged over each ``bodyRateWindow``; 0 for no bound. Then 408.
+    package var bodyMinRate = 240
+    /// Over how long a body's rate is averaged; what comes within it does not count for the next.
+    package var bodyRateWindow = Duration.seconds(60)
     /// `CLIENT_KEEPALIVE`: how long a connection may be idle between requests; then it is closed without a word. Above the 600 s of the
     /// load balancers of the large clouds, so that they close first.
     package var clientKeepAlive = Duration.seconds(620)

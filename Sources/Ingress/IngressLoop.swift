@@ -1,5 +1,6 @@
 import Core
 import NIOCore
+import Queue
 import Synchronization
 
 /// What the connections of one event loop share: the routes as last read, the date, who is idle since when.
@@ -14,6 +15,8 @@ final class IngressLoop: @unchecked Sendable {
     var traceIDs = TraceIDGenerator()
     /// Memory for what an answer's head gets beside the pod's fields.
     var scratch = ByteBuffer()
+    /// Of the budget for bodies, by the routes' keys, as far as they were looked up.
+    private var shares: [ByteBudget.Share?] = []
     private var connections: [ObjectIdentifier: ClientConnection] = [:]
     private var idle = IdleList()
     /// Requests whose answers are not written yet.
@@ -30,6 +33,15 @@ final class IngressLoop: @unchecked Sendable {
     }
 
     var routes: RouteTable { routeSnapshot.current }
+
+    /// What the requests of a route have of the budget for bodies.
+    func share(of route: Route) -> ByteBudget.Share {
+        if route.key < shares.count, let share = shares[route.key] { return share }
+        let share = shared.budget.share(ofRoute: route.key)
+        while shares.count <= route.key { shares.append(nil) }
+        shares[route.key] = share
+        return share
+    }
 
     func date(at now: NIODeadline) -> DateStamp {
         dateStamp.refresh(at: now)

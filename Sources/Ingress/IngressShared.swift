@@ -18,6 +18,7 @@ final class IngressShared: Sendable {
 
     let configuration: IngressConfiguration
     let timeouts: Timeouts
+    let pace: BodyPace.Rule
     let routes: RouteBook
     let intake: any RequestIntake
     let journal: any RequestJournal
@@ -43,6 +44,7 @@ final class IngressShared: Sendable {
     ) {
         self.configuration = configuration
         timeouts = Timeouts(configuration)
+        pace = BodyPace.Rule(rate: configuration.bodyMinRate, window: TimeAmount(configuration.bodyRateWindow))
         trustedProxies = configuration.trustedProxies.compactMap { AddressBlock($0) }
         clients = configuration.maxConnectionsPerClient.map { ClientLimit(limit: $0) }
         self.routes = routes

@@ -270,6 +270,36 @@ struct RefusalTests {
         }
     }
 
+    @Test("A route that fills the budget leaves room for small requests of others, up to an eighth above it")
+    func fairBudget() async throws {
+        let parts = try IngressParts(budget: 6400)
+        try parts.routes.load(document: nil, rules: [RouteRule(path: "/big")], defaults: RouteDefaults())
+        try await withServer(parts) { _, port in
+            func post(_ path: String, _ count: Int) async throws -> RawClient {
+                let client = try await RawClient(port)
+                try await client.send("POST \(path) HTTP/1.1\r\nHost: a\r\nContent-Length: \(count)\r\n\r\n")
+                try await client.send(bytes: count)
+                return client
+            }
+            let holder = try await post("/big", 6400)
+            let held = await parts.intake.next()
+            #expect(await (try await post("/big", 1)).answer().status == 429)
+            // A 64th for another route, and no byte more.
+            let other = try await post("/other", 100)
+            let taken = await parts.intake.next()
+            #expect(parts.budget.used == 6500)
+            #expect(await (try await post("/other", 1)).answer().status == 429)
+            taken.answer()
+            held.answer()
+            #expect(await other.answer().status == 200)
+            #expect(await holder.answer().status == 200)
+            await held.events.take { $0 == [.delivered] ? true : nil }
+            await taken.events.take { $0 == [.delivered] ? true : nil }
+        }
+        #expect(parts.budget.used == 0)
+        #expect((0..<2).allSatisfy { parts.budget.share(ofRoute: $0).used == 0 })
+    }
+
     @Test("A body fills the budget until its answer begins, not until that ends")
     func budgetOfStreams() async throws {
         let parts = try IngressParts(budget: 10)

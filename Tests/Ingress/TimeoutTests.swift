@@ -47,7 +47,7 @@ struct TimeoutTests {
 
     @Test("A body has its time anew with every part; then 408")
     func slowBody() throws {
-        let connection = try connection()
+        let connection = try connection { $0.configuration.bodyMinRate = 0 }
         defer { connection.close() }
         try connection.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n")
         for _ in 0..<4 {
@@ -61,6 +61,47 @@ struct TimeoutTests {
         #expect(connection.parts.budget.used == 0)
         connection.advance(.seconds(5))
         #expect(!connection.channel.isActive)
+    }
+
+    @Test("A body that trickles gets 408, however fast it came at first")
+    func tricklingBody() throws {
+        let connection = try connection()
+        defer { connection.close() }
+        try connection.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n")
+        try connection.send(String(repeating: "x", count: 50_000))
+        for second in 1..<120 {
+            connection.advance(.seconds(1))
+            #expect(try connection.received() == "", "after \(second) s")
+            try connection.send("x")
+        }
+        connection.advance(.seconds(1))
+        let answer = try connection.received()
+        #expect(answer.hasPrefix("HTTP/1.1 408 "))
+        #expect(answer.contains("too little of the body came within 60.0 seconds"))
+        #expect(connection.parts.budget.used == 0)
+        connection.advance(.seconds(5))
+        #expect(!connection.channel.isActive)
+    }
+
+    @Test("One that comes as fast as it has to may last; while bodies fill half of their budget that is faster")
+    func slowEnoughBody() throws {
+        let connection = try connection()
+        defer { connection.close() }
+        try connection.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n")
+        for _ in 0..<120 {
+            try connection.send(String(repeating: "x", count: 240))
+            connection.advance(.seconds(1))
+        }
+        #expect(try connection.received() == "")
+        let others = (connection.parts.budget.limit + 1) / 2
+        #expect(connection.parts.budget.reserve(others))
+        for _ in 0..<60 {
+            #expect(try connection.received() == "")
+            try connection.send(String(repeating: "x", count: 240))
+            connection.advance(.seconds(1))
+        }
+        #expect(try connection.received().hasPrefix("HTTP/1.1 408 "))
+        #expect(connection.parts.budget.used == others)
     }
 
     @Test("A request that was answered before its end, and whose end does not come, is not waited for")

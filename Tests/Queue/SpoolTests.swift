@@ -211,4 +211,20 @@ struct SpoolTests {
         for _ in 0..<taken { budget.release(3) }
         #expect(budget.reserve(1000))
     }
+
+    @Test("a full budget has a 64th for each route that has no more of it, and an eighth for all such")
+    func shares() {
+        let budget = ByteBudget(limit: 6400)
+        let full = budget.share(ofRoute: 3)
+        #expect(budget.share(ofRoute: 3) === full)
+        #expect(budget.reserve(6400, for: full))
+        #expect(!budget.reserve(1, for: full))
+        #expect(!budget.reserve(1))
+        let taken = (10..<30).count { budget.reserve(100, for: budget.share(ofRoute: $0)) }
+        #expect(taken == 8)
+        #expect(!budget.reserve(1, for: budget.share(ofRoute: 10)))
+        budget.release(6400, of: full)
+        #expect((budget.used, full.used) == (800, 0))
+        #expect(budget.reserve(200, for: budget.share(ofRoute: 10)), "where there is room, a share is no bound")
+    }
 }

@@ -89,6 +89,7 @@ extension GatewaySettings {
         ingress.port = gatewayPort
         ingress.headerTimeout = headerTimeout
         ingress.bodyTimeout = bodyTimeout
+        ingress.bodyMinRate = bodyMinRate
         ingress.sendTimeout = streamIdleTimeout
         ingress.clientKeepAlive = clientKeepalive
         ingress.maxBodyBytes = maxBodyBytes

@@ -20,6 +20,8 @@ package struct GatewaySettings: Sendable {
     package var headerTimeout = Duration.seconds(10)
     /// Between two bytes.
     package var bodyTimeout = Duration.seconds(30)
+    /// Bytes a second, averaged over a minute; 0 for no bound.
+    package var bodyMinRate = 240
     package var clientKeepalive = Duration.seconds(620)
     var trustedProxies: [AddressRange] = []
 

@@ -54,6 +54,13 @@ enum SettingCatalogue {
             "Between two bytes of a request's body; else 408."
         ),
         .init(
+            "body_min_rate",
+            .listener,
+            \.bodyMinRate,
+            .integer("BYTES", in: 0...1_000_000),
+            "Bytes a second of a request's body, averaged over each minute, 16 times that while bodies fill over half of `max_queue_bytes`; else 408. 0 for no bound."
+        ),
+        .init(
             "client_keepalive",
             .listener,
             \.clientKeepalive,

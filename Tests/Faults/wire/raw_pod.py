@@ -218,8 +218,12 @@ def _quietly(action: Callable[[], None]) -> None:
 class RawClient:
     """A client of raw bytes."""
 
-    def __init__(self, gateway: programs.Server, data: bytes = b""):
-        self.socket = socket.create_connection(("127.0.0.1", gateway.port))
+    def __init__(self, gateway: programs.Server, data: bytes = b"", receive_buffer: int | None = None):
+        self.socket = socket.socket()
+        if receive_buffer:
+            # Before the connect: the window is agreed on with it.
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.connect(("127.0.0.1", gateway.port))
         self.socket.settimeout(PATIENCE)
         self.data = b""
         if data:

@@ -163,6 +163,21 @@ class SlowClients(FaultCase):
         self.assertEqual(states["/big"][0], "cancelled")
         client.close()
 
+    def test_a_reader_that_is_steady_and_slower_than_the_buffers_is_not_cut_off(self) -> None:
+        """Between two writes of the gateway more time passes than STREAM_IDLE_TIMEOUT, and the client reads all the while."""
+        size = 8 * MEBIBYTE
+        self.start(RawPod(lambda request: request.answer(b"x" * size)), STREAM_IDLE_TIMEOUT=3)
+        client = RawClient(self.gateway, receive_buffer=32_768)
+        client.send(b"GET /big HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        data = client.receive(b"\r\n\r\n").partition(b"\r\n\r\n")[2]
+        begin = time.monotonic()
+        while time.monotonic() - begin < 8:
+            data += client.socket.recv(8192)
+            time.sleep(0.1)
+        while more := client.socket.recv(1 << 20):
+            data += more
+        self.assertEqual(len(data), size)
+
     def test_a_reader_that_is_slow_gets_everything(self) -> None:
         size = 8 * MEBIBYTE
         self.start(RawPod(lambda request: request.answer(b"x" * size)))
