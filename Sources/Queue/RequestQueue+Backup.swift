@@ -32,11 +32,9 @@ extension RequestQueue {
 
     /// Makes the file, where there is room for it.
     private func makeCopy(_ path: String) throws(QueueError) {
-        var disk = statvfs()
-        guard statvfs(configuration.databasePath, &disk) == 0 else {
+        guard let free = DatabaseDisk.space(DatabaseFile.parent(of: configuration.databasePath))?.free else {
             throw QueueError(.storage, "the disk of \(configuration.databasePath) cannot be asked: \(errnoText())")
         }
-        let free = Int64(disk.f_bavail) * Int64(disk.f_frsize)
         let wanted = statistics.databaseBytes + Self.spareBytes
         guard free >= wanted else {
             throw QueueError(

@@ -94,7 +94,8 @@ final class DatabaseDisk {
         return max(0, space.free + own - Shares(total: space.total, heldBack: configuration.heldBackBytes).reserve)
     }
 
-    private static func space(_ folder: String) -> (total: Int64, free: Int64)? {
+    /// The bytes of the file system that a folder is on, and those that are free to this user; nil where it cannot be told.
+    static func space(_ folder: String) -> (total: Int64, free: Int64)? {
         var (total, free): (Int64, Int64) = (0, 0)
         guard neutrino_disk_space(folder, &total, &free) == 0, total > 0 else { return nil }
         return (total, free)
