@@ -112,8 +112,9 @@ struct PodTable {
 
     func slot(_ key: Int) -> Int? { slots[key] }
 
+    // Not `_read`: Swift 6.3 reads fields of a large value after the accessor's end, from memory that is freed (swiftlang/swift#89836).
     subscript(slot: Int) -> PodRecord {
-        _read { yield records[slot]! }
+        get { records[slot]! }
         _modify { yield &records[slot]! }
     }
 

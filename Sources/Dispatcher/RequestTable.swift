@@ -71,7 +71,7 @@ struct RequestTable {
     var count: Int { entries.count - vacant.count }
 
     subscript(slot: Int) -> RequestEntry {
-        _read { yield entries[slot] }
+        get { entries[slot] }
         _modify { yield &entries[slot] }
     }
 

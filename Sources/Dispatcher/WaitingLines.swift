@@ -53,7 +53,7 @@ struct WaitingLines {
     private(set) var replayCount = 0
 
     subscript(line: Int) -> WaitingLine {
-        _read { yield lines[line] }
+        get { lines[line] }
         _modify { yield &lines[line] }
     }
 
