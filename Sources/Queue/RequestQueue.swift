@@ -239,11 +239,12 @@ package final class RequestQueue: Sendable {
     /// Writes everything that was handed over, takes a last checkpoint and closes the database. Later calls to the journal fail.
     package func close() async {
         await withCheckedContinuation { continuation in
-            // Of its own, since it waits for threads.
-            _ = WorkerThread(name: "queue-close") {
+            // On a thread of its own, since it waits for threads.
+            let closing = WorkerThread(name: "queue-close") {
                 self.closeNow()
                 continuation.resume()
             }
+            closing.detach()
         }
     }
 

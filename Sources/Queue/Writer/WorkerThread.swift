@@ -1,9 +1,9 @@
 import CSQLite
 import Glibc
 
-/// A thread that runs one function to its end, and can be waited for.
+/// A thread that runs one function to its end. Its owner waits for it or lets it go: one of both, once.
 final class WorkerThread: @unchecked Sendable {
-    // `@unchecked`: `handle` is written by init only, `join` is called once, by the owner.
+    // `@unchecked`: `handle` is written by init only, and used once, by the owner.
 
     private var handle = pthread_t()
 
@@ -27,6 +27,11 @@ final class WorkerThread: @unchecked Sendable {
     /// Waits until it has ended.
     func join() {
         pthread_join(handle, nil)
+    }
+
+    /// Lets it run to its end by itself.
+    func detach() {
+        pthread_detach(handle)
     }
 
     private final class Context {
