@@ -17,7 +17,7 @@ extension HeaderFields {
         forEachRun(of: kept) { run, bytes in
             let start = copy.storage.writerIndex
             if let bytes {
-                copy.storage.writeBytes(bytes)
+                copy.storage.writeRaw(bytes)
                 // What was read from storage moves from its place there to its place here.
                 let shift = UInt32(truncatingIfNeeded: start) &- kept[run.lowerBound].nameStart
                 for index in run {
@@ -27,10 +27,10 @@ extension HeaderFields {
             } else {
                 let line = kept[run.lowerBound]
                 copy.storage.writeImmutableBuffer(slice(line.nameStart, line.nameLength))
-                copy.storage.writeStaticString(": ")
+                copy.storage.writeText(": ")
                 let valueStart = copy.storage.writerIndex
                 copy.storage.writeImmutableBuffer(slice(line.valueStart, line.valueLength))
-                copy.storage.writeStaticString("\r\n")
+                copy.storage.writeText("\r\n")
                 kept[run.lowerBound].nameStart = UInt32(start)
                 kept[run.lowerBound].valueStart = UInt32(valueStart)
             }
@@ -43,12 +43,12 @@ extension HeaderFields {
     /// - Precondition: What it writes holds no CR, LF or NUL.
     package mutating func append(_ name: StaticString, writing write: (_ value: inout ByteBuffer) -> Void) {
         let nameStart = storage.writerIndex
-        let nameLength = storage.writeStaticString(name)
-        storage.writeStaticString(": ")
+        let nameLength = storage.writeText(name)
+        storage.writeText(": ")
         let valueStart = storage.writerIndex
         write(&storage)
         let valueLength = storage.writerIndex - valueStart
-        storage.writeStaticString("\r\n")
+        storage.writeText("\r\n")
         lines.append(
             Line(nameStart: nameStart, nameLength: nameLength, valueStart: valueStart, valueLength: valueLength)
         )

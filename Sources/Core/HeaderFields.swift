@@ -20,11 +20,23 @@ package struct HeaderFields: Sendable {
             self.valueStart = UInt32(truncatingIfNeeded: valueStart)
             self.valueLength = UInt32(truncatingIfNeeded: valueLength)
         }
+
+        /// - Parameter bytes: Of ``HeaderFields/storage``.
+        @inlinable @inline(__always)
+        func name(in bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+            UnsafeRawBufferPointer(rebasing: bytes[Int(nameStart)..<Int(nameStart) + Int(nameLength)])
+        }
+
+        /// - Parameter bytes: Of ``HeaderFields/storage``.
+        @inlinable @inline(__always)
+        func value(in bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+            UnsafeRawBufferPointer(rebasing: bytes[Int(valueStart)..<Int(valueStart) + Int(valueLength)])
+        }
     }
 
     /// `Name: value CRLF` once for each line ever added, removed ones included; reader index 0.
-    var storage: ByteBuffer
-    var lines: [Line]
+    @usableFromInline var storage: ByteBuffer
+    @usableFromInline var lines: [Line]
     /// Whether ``storage`` holds lines that ``lines`` no longer has, or lines that are not written as `Name: value CRLF`.
     var hasGaps = false
 
@@ -57,39 +69,21 @@ package struct HeaderFields: Sendable {
     // MARK: Reading
 
     /// Calls `body` with the bytes of each line's name and value, in order. The pointers are valid only during the call.
-    @inline(__always)
-    package func forEach<Failure: Error>(
-        _ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws(Failure) -> Void
-    ) throws(Failure) {
-        for index in lines.indices {
-            try withLine(at: index, body)
+    @inlinable @inline(__always)
+    package func forEach(_ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void) {
+        storage.withUnsafeReadableBytes { bytes in
+            for line in lines { body(line.name(in: bytes), line.value(in: bytes)) }
         }
     }
 
     /// Calls `body` with the bytes of the name and value of the line at an index.
-    @inline(__always)
-    package func withLine<Result, Failure: Error>(
+    @inlinable @inline(__always)
+    package func withLine<Result>(
         at index: Int,
-        _ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws(Failure) -> Result
-    ) throws(Failure) -> Result {
+        _ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Result
+    ) -> Result {
         let line = lines[index]
-        var failure: Failure?
-        let result: Result? = storage.withUnsafeReadableBytes { bytes in
-            let name = UnsafeRawBufferPointer(
-                rebasing: bytes[Int(line.nameStart)..<Int(line.nameStart) + Int(line.nameLength)]
-            )
-            let value = UnsafeRawBufferPointer(
-                rebasing: bytes[Int(line.valueStart)..<Int(line.valueStart) + Int(line.valueLength)]
-            )
-            do throws(Failure) {
-                return try body(name, value)
-            } catch {
-                failure = error
-                return nil
-            }
-        }
-        if let failure { throw failure }
-        return result!
+        return storage.withUnsafeReadableBytes { bytes in body(line.name(in: bytes), line.value(in: bytes)) }
     }
 
     /// The value of the first line of that name, nil without one. Bytes that are not UTF-8 are replaced.
@@ -153,10 +147,10 @@ package struct HeaderFields: Sendable {
         )
         let nameStart = storage.writerIndex
         let nameLength = storage.writeBytes(name)
-        storage.writeStaticString(": ")
+        storage.writeText(": ")
         let valueStart = storage.writerIndex
         let valueLength = storage.writeBytes(value)
-        storage.writeStaticString("\r\n")
+        storage.writeText("\r\n")
         lines.append(
             Line(nameStart: nameStart, nameLength: nameLength, valueStart: valueStart, valueLength: valueLength)
         )
@@ -190,13 +184,13 @@ package struct HeaderFields: Sendable {
         buffer.reserveCapacity(minimumWritableBytes: byteCount)
         forEachRun(of: lines) { run, bytes in
             if let bytes {
-                buffer.writeBytes(bytes)
+                buffer.writeRaw(bytes)
             } else {
                 withLine(at: run.lowerBound) { name, value in
                     buffer.writeBytes(name)
-                    buffer.writeStaticString(": ")
+                    buffer.writeText(": ")
                     buffer.writeBytes(value)
-                    buffer.writeStaticString("\r\n")
+                    buffer.writeText("\r\n")
                 }
             }
         }
@@ -209,7 +203,7 @@ extension HeaderFields: CustomStringConvertible {
 
 extension UnsafeRawBufferPointer {
     /// Whether these bytes are that ASCII text, in any case (RFC 9110 §5.1).
-    @inline(__always)
+    @inlinable
     package func equalsIgnoringCase(_ text: StaticString) -> Bool {
         guard count == text.utf8CodeUnitCount else { return false }
         let other = UnsafeRawBufferPointer(start: text.utf8Start, count: count)
@@ -217,7 +211,7 @@ extension UnsafeRawBufferPointer {
     }
 
     /// Whether both are the same ASCII text, in any case.
-    @inline(__always)
+    @inlinable
     package func equalsIgnoringCase(_ other: UnsafeRawBufferPointer) -> Bool {
         guard count == other.count else { return false }
         for index in 0..<count {
@@ -230,6 +224,7 @@ extension UnsafeRawBufferPointer {
 
     /// Calls `body` with each member of a comma-separated list, without the white space around it; empty members are passed over
     /// (RFC 9110 §5.6.1). Quoted strings are not looked into: for lists of tokens.
+    @inlinable
     package func forEachListMember(_ body: (UnsafeRawBufferPointer) -> Void) {
         var start = 0
         while start <= count {

@@ -1,3 +1,5 @@
+package import NIOCore
+
 /// Names one request for good: in the queue, in logs, in `Neutrino-Request-Id`.
 ///
 /// A TSID: 41 bits of milliseconds since 2024-01-01T00:00Z, 10 bits of node, 12 bits of sequence. Positive, sorted by time, and in
@@ -26,18 +28,30 @@ package struct RequestID: RawRepresentable, Hashable, Comparable, Sendable {
 }
 
 extension RequestID: LosslessStringConvertible {
-    private static let alphabet: [UInt8] = Array("0123456789ABCDEFGHJKMNPQRSTVWXYZ".utf8)
+    private static let alphabet: StaticString = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
     /// 13 characters of Crockford base32, most significant first.
     package var description: String {
-        String(unsafeUninitializedCapacity: 13) { bytes in
-            var rest = UInt64(bitPattern: rawValue)
-            for index in stride(from: 12, through: 0, by: -1) {
-                bytes[index] = Self.alphabet[Int(rest & 31)]
-                rest >>= 5
-            }
-            return 13
+        String(unsafeUninitializedCapacity: 13) { write(into: $0) }
+    }
+
+    /// Writes ``description``.
+    package func write(into buffer: inout ByteBuffer) {
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: 13) { room in
+            room.withMemoryRebound(to: UInt8.self) { write(into: $0) }
         }
+    }
+
+    private func write(into bytes: UnsafeMutableBufferPointer<UInt8>) -> Int {
+        let digits = Self.alphabet.utf8Start
+        var rest = UInt64(bitPattern: rawValue)
+        var index = 12
+        while index >= 0 {
+            bytes[index] = digits[Int(rest & 31)]
+            rest >>= 5
+            index -= 1
+        }
+        return 13
     }
 
     /// Reads 13 characters of Crockford base32 in either case, `I` and `L` read as 1 and `O` as 0; nil for anything else or for a
@@ -59,7 +73,8 @@ extension RequestID: LosslessStringConvertible {
         switch upper {
         case UInt8(ascii: "I"), UInt8(ascii: "L"): return 1
         case UInt8(ascii: "O"): return 0
-        default: return alphabet.firstIndex(of: upper)
+        default:
+            return alphabet.withUTF8Buffer { $0.firstIndex(of: upper) }
         }
     }
 }

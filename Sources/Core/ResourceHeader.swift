@@ -14,11 +14,11 @@ package enum ResourceHeader {
     /// Writes the value, without allocating.
     /// - Precondition: No component is negative.
     package static func write(_ resources: ResourceVector, into buffer: inout ByteBuffer) {
-        buffer.writeStaticString("cpus=")
+        buffer.writeText("cpus=")
         buffer.writeThousandths(resources.cpus)
-        buffer.writeStaticString(", gpus=")
+        buffer.writeText(", gpus=")
         buffer.writeThousandths(resources.gpus)
-        buffer.writeStaticString(", memory_gb=")
+        buffer.writeText(", memory_gb=")
         buffer.writeThousandths(resources.memory)
     }
 
@@ -190,42 +190,4 @@ private struct DictionaryReader {
 
     private static func isLowercase(_ byte: UInt8) -> Bool { byte &- UInt8(ascii: "a") < 26 }
     private static func isDigit(_ byte: UInt8) -> Bool { byte &- UInt8(ascii: "0") < 10 }
-}
-
-extension ByteBuffer {
-    /// Writes a number in decimal, without allocating.
-    package mutating func writeDecimal(_ number: Int) {
-        // 20 digits of UInt64 and a sign.
-        withUnsafeTemporaryAllocation(byteCount: 21, alignment: 1) { digits in
-            var start = digits.count
-            var rest = number.magnitude
-            repeat {
-                let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
-                start -= 1
-                digits[start] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: digit)
-                rest = quotient
-            } while rest > 0
-            if number < 0 {
-                start -= 1
-                digits[start] = UInt8(ascii: "-")
-            }
-            writeBytes(UnsafeRawBufferPointer(rebasing: digits[start...]))
-        }
-    }
-
-    /// Writes thousandths as people write them: `1`, `0.5`, `16.25`; without allocating.
-    package mutating func writeThousandths(_ thousandths: Int64) {
-        let (whole, remainder) = thousandths.quotientAndRemainder(dividingBy: 1000)
-        if thousandths < 0, whole == 0 { writeStaticString("-") }
-        writeDecimal(Int(whole))
-        guard remainder != 0 else { return }
-        var rest = abs(remainder)
-        writeStaticString(".")
-        var divisor: Int64 = 100
-        while rest > 0 {
-            writeInteger(UInt8(ascii: "0") + UInt8(rest / divisor))
-            rest %= divisor
-            divisor /= 10
-        }
-    }
 }

@@ -223,11 +223,11 @@ extension Exchange {
         answerBytes = 0
         keptBody.clear()
         var extraFields = ByteBuffer()
-        extraFields.writeStaticString("Neutrino-Request-Id: ")
-        extraFields.writeString(request.id.description)
-        extraFields.writeStaticString("\r\nNeutrino-Resources: ")
+        extraFields.writeText("Neutrino-Request-Id: ")
+        request.id.write(into: &extraFields)
+        extraFields.writeText("\r\nNeutrino-Resources: ")
         ResourceHeader.write(request.needs, into: &extraFields)
-        extraFields.writeStaticString("\r\n")
+        extraFields.writeText("\r\n")
         let outbound = OutboundRequest(
             method: request.method,
             target: request.target,

@@ -36,19 +36,19 @@ package enum HeaderRules {
             case .passed: return false
             }
         }
-        fields.append("Via") { $0.writeStaticString(head.version == .http11 ? "1.1 neutrino" : "1.0 neutrino") }
+        fields.append("Via") { $0.writeText(head.version == .http11 ? "1.1 neutrino" : "1.0 neutrino") }
         fields.append("X-Forwarded-For") { value in
             if peer.isTrusted {
                 head.fields.forEach { name, earlier in
                     guard Kind(name) == .forwardedFor, !earlier.isEmpty else { return }
                     value.writeBytes(earlier)
-                    value.writeStaticString(", ")
+                    value.writeText(", ")
                 }
             }
             value.writeString(peer.address)
         }
         if !(peer.isTrusted && facts.hasForwardedProto) {
-            fields.append("X-Forwarded-Proto") { $0.writeStaticString(peer.isSecure ? "https" : "http") }
+            fields.append("X-Forwarded-Proto") { $0.writeText(peer.isSecure ? "https" : "http") }
         }
         if !(peer.isTrusted && facts.hasForwardedHost), facts.hostBytes > 0 {
             fields.append("X-Forwarded-Host") { value in

@@ -17,13 +17,13 @@ package enum MessageWriter {
                 + request.extraFields.readableBytes + authority.utf8.count + 96
         )
         buffer.writeString(request.method.rawValue)
-        buffer.writeStaticString(" ")
+        buffer.writeText(" ")
         buffer.writeImmutableBuffer(request.target)
-        buffer.writeStaticString(" HTTP/1.1\r\n")
+        buffer.writeText(" HTTP/1.1\r\n")
         if !request.fields.contains("host") {
-            buffer.writeStaticString("Host: ")
+            buffer.writeText("Host: ")
             buffer.writeString(authority)
-            buffer.writeStaticString("\r\n")
+            buffer.writeText("\r\n")
         }
         request.fields.write(into: &buffer)
         buffer.writeImmutableBuffer(request.extraFields)
@@ -32,7 +32,7 @@ package enum MessageWriter {
         case (.none, _): break
         case (.memory, _), (.spooled, _): buffer.writeContentLength(request.body.byteCount)
         }
-        buffer.writeStaticString("\r\n")
+        buffer.writeText("\r\n")
     }
 
     /// How an answer's body is delimited, as its head says.
@@ -64,11 +64,11 @@ package enum MessageWriter {
         buffer.reserveCapacity(
             minimumWritableBytes: head.fields.byteCount + extraFields.readableBytes + head.reason.utf8.count + 96
         )
-        buffer.writeStaticString("HTTP/1.1 ")
+        buffer.writeText("HTTP/1.1 ")
         buffer.writeDecimal(head.status)
-        buffer.writeStaticString(" ")
+        buffer.writeText(" ")
         buffer.writeString(head.reason)
-        buffer.writeStaticString("\r\n")
+        buffer.writeText("\r\n")
         if framing != .unsaid, head.fields.contains("content-length") {
             var fields = head.fields
             fields.removeAll(named: "content-length")
@@ -80,14 +80,14 @@ package enum MessageWriter {
         switch framing {
         case .unsaid: break
         case .length(let length): buffer.writeContentLength(length)
-        case .chunked: buffer.writeStaticString("Transfer-Encoding: chunked\r\n")
+        case .chunked: buffer.writeText("Transfer-Encoding: chunked\r\n")
         }
         switch connection {
         case .unsaid: break
-        case .close: buffer.writeStaticString("Connection: close\r\n")
-        case .keepAlive: buffer.writeStaticString("Connection: keep-alive\r\n")
+        case .close: buffer.writeText("Connection: close\r\n")
+        case .keepAlive: buffer.writeText("Connection: keep-alive\r\n")
         }
-        buffer.writeStaticString("\r\n")
+        buffer.writeText("\r\n")
     }
 
     /// Writes what goes before the bytes of a chunk (RFC 9112 §7.1). Behind them goes a CRLF.
@@ -103,22 +103,22 @@ package enum MessageWriter {
                 digits[start] = HexDigits.lower(UInt8(truncatingIfNeeded: rest) & 15)
                 rest >>= 4
             }
-            _ = buffer.writeBytes(UnsafeRawBufferPointer(rebasing: digits[start...]))
+            buffer.writeRaw(UnsafeRawBufferPointer(rebasing: digits[start...]))
         }
     }
 
     /// Writes the last chunk and the trailers.
     package static func writeLastChunk(trailers: HeaderFields? = nil, into buffer: inout ByteBuffer) {
-        buffer.writeStaticString("0\r\n")
+        buffer.writeText("0\r\n")
         trailers?.write(into: &buffer)
-        buffer.writeStaticString("\r\n")
+        buffer.writeText("\r\n")
     }
 }
 
 extension ByteBuffer {
     fileprivate mutating func writeContentLength(_ length: Int) {
-        writeStaticString("Content-Length: ")
+        writeText("Content-Length: ")
         writeDecimal(length)
-        writeStaticString("\r\n")
+        writeText("\r\n")
     }
 }

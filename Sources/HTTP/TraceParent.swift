@@ -1,3 +1,4 @@
+import Core
 package import NIOCore
 
 /// The value of the field `traceparent` of W3C Trace Context, level 1: which trace a request belongs to, and which span of it sent it.
@@ -69,12 +70,12 @@ package struct TraceParent: Sendable, Hashable {
     /// Writes the value of a trace that begins here. It is marked as sampled: to samplers that follow their parent a 00 would mean that
     /// nobody wants this trace, and they would record nothing at all.
     package static func begin(into buffer: inout ByteBuffer, generator: inout some RandomNumberGenerator) {
-        buffer.writeStaticString("00-")
+        buffer.writeText("00-")
         buffer.writeLowerHex(generator.next())
         buffer.writeLowerHex(generator.next() | 1)
-        buffer.writeStaticString("-")
+        buffer.writeText("-")
         buffer.writeLowerHex(generator.next() | 1)
-        buffer.writeStaticString("-01")
+        buffer.writeText("-01")
     }
 
     private static func isLowerHex(_ byte: UInt8) -> Bool {
@@ -94,7 +95,7 @@ extension ByteBuffer {
             for index in 0..<16 {
                 digits[index] = HexDigits.lower(UInt8(truncatingIfNeeded: number >> UInt64(60 - 4 * index)) & 15)
             }
-            _ = writeBytes(UnsafeRawBufferPointer(digits))
+            writeRaw(UnsafeRawBufferPointer(digits))
         }
     }
 }

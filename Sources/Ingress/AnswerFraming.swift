@@ -79,13 +79,13 @@ struct AnswerHeadWriter {
     }
 
     private func write(_ timing: AnswerTiming, into buffer: inout ByteBuffer) {
-        buffer.writeStaticString("Neutrino-Request-Id: ")
-        buffer.writeString(timing.requestID.description)
-        buffer.writeStaticString("\r\nServer-Timing: hold;dur=")
+        buffer.writeText("Neutrino-Request-Id: ")
+        timing.requestID.write(into: &buffer)
+        buffer.writeText("\r\nServer-Timing: hold;dur=")
         buffer.writeMilliseconds(timing.hold)
-        buffer.writeStaticString(", upstream;dur=")
+        buffer.writeText(", upstream;dur=")
         buffer.writeMilliseconds(timing.upstream)
-        buffer.writeStaticString("\r\n")
+        buffer.writeText("\r\n")
     }
 }
 
@@ -119,9 +119,9 @@ extension ByteBuffer {
     mutating func writeMilliseconds(_ time: TimeAmount) {
         let (milliseconds, fraction) = Int(max(time.nanoseconds, 0) / 1000).quotientAndRemainder(dividingBy: 1000)
         writeDecimal(milliseconds)
-        writeStaticString(".")
-        if fraction < 100 { writeStaticString("0") }
-        if fraction < 10 { writeStaticString("0") }
+        writeText(".")
+        if fraction < 100 { writeText("0") }
+        if fraction < 10 { writeText("0") }
         writeDecimal(fraction)
     }
 }

@@ -63,7 +63,7 @@ extension ClientExchange: AnswerSink {
             giveOutput()
             connection.write(bytes)
         }
-        if answerFraming == .chunked { output.writeStaticString("\r\n") }
+        if answerFraming == .chunked { output.writeText("\r\n") }
         if output.readableBytes >= Self.gatheredBytes { giveOutput() }
         connection.flushSoon()
     }

@@ -34,40 +34,40 @@ struct OwnAnswer {
 
     /// Writes head and body; HEAD gets the head alone.
     func write(isHead: Bool, version: HTTPVersion, closes: Bool, date: DateStamp, into buffer: inout ByteBuffer) {
-        buffer.writeStaticString("HTTP/1.1 ")
+        buffer.writeText("HTTP/1.1 ")
         buffer.writeDecimal(status)
-        buffer.writeStaticString(" ")
+        buffer.writeText(" ")
         buffer.writeString(ReasonPhrase.of(status))
-        buffer.writeStaticString("\r\nContent-Type: ")
-        buffer.writeStaticString(contentType)
-        buffer.writeStaticString("\r\nContent-Length: ")
+        buffer.writeText("\r\nContent-Type: ")
+        buffer.writeText(contentType)
+        buffer.writeText("\r\nContent-Length: ")
         buffer.writeDecimal(body.utf8.count)
-        buffer.writeStaticString("\r\nCache-Control: no-store\r\n")
+        buffer.writeText("\r\nCache-Control: no-store\r\n")
         date.write(into: &buffer)
         if let reason { buffer.writeField("Neutrino-Reason", reason) }
         if let retryAfter { buffer.writeField("Retry-After", "\(retryAfter)") }
         if let allow { buffer.writeField("Allow", allow) }
         if let requestID { buffer.writeField("Neutrino-Request-Id", requestID.description) }
         if let hold {
-            buffer.writeStaticString("Server-Timing: hold;dur=")
+            buffer.writeText("Server-Timing: hold;dur=")
             buffer.writeMilliseconds(hold)
-            buffer.writeStaticString("\r\n")
+            buffer.writeText("\r\n")
         }
         if closes {
-            buffer.writeStaticString("Connection: close\r\n")
+            buffer.writeText("Connection: close\r\n")
         } else if version == .http10 {
-            buffer.writeStaticString("Connection: keep-alive\r\n")
+            buffer.writeText("Connection: keep-alive\r\n")
         }
-        buffer.writeStaticString("\r\n")
+        buffer.writeText("\r\n")
         if !isHead { buffer.writeString(body) }
     }
 }
 
 extension ByteBuffer {
     fileprivate mutating func writeField(_ name: StaticString, _ value: String) {
-        writeStaticString(name)
-        writeStaticString(": ")
+        writeText(name)
+        writeText(": ")
         writeString(value)
-        writeStaticString("\r\n")
+        writeText("\r\n")
     }
 }

@@ -12,17 +12,14 @@ struct RowRedaction: Sendable {
     /// Writes field lines, but for credentials, whose names are written to `withheld`, one a line.
     func write(_ fields: HeaderFields, into buffer: inout ByteBuffer, withheld: inout ByteBuffer) {
         guard !redaction.keepsCredentials else { return fields.write(into: &buffer) }
-        fields.forEach { name, value in
-            if redaction.isCredential(name) {
-                Self.startLine(&withheld)
-                withheld.writeBytes(name)
-            } else {
-                buffer.writeBytes(name)
-                buffer.writeStaticString(": ")
-                buffer.writeBytes(value)
-                buffer.writeStaticString("\r\n")
-            }
+        var kept = fields
+        kept.removeAll { name, _ in
+            guard redaction.isCredential(name) else { return false }
+            Self.startLine(&withheld)
+            withheld.writeRaw(name)
+            return true
         }
+        kept.write(into: &buffer)
     }
 
     /// Writes a target with `***` for the values of parameters that are credentials, whose names are written to `withheld` with a
