@@ -9,9 +9,24 @@ package enum NetworkFailure {
         return [EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL].contains(code)
     }
 
-    /// The system's words for its errors (errno(3)), without the function that met one; any other error's own.
+    /// The system's words for its errors (errno(3)), without the function that met one; ours for what NIO calls by a name of its own; any
+    /// other error's own.
     package static func words(of error: any Error) -> String {
-        guard let code = (error as? IOError)?.errnoCode else { return "\(error)" }
-        return String(cString: strerror(code))
+        switch error {
+        case let error as IOError: String(cString: strerror(error.errnoCode))
+        case ChannelError.connectTimeout(let time): "no connection within \(Double(time.nanoseconds) / 1e9) s"
+        case ChannelError.eof, ChannelError.ioOnClosedChannel, ChannelError.alreadyClosed: "the connection has ended"
+        default: "\(error)"
+        }
+    }
+
+    /// Why no connection came about, from the failures at each of the host's addresses, of which the first counts.
+    /// - Parameters:
+    ///   - errors: None where it has no address.
+    ///   - place: Host and port.
+    package static func words(ofConnecting errors: [any Error], to place: String) -> String {
+        guard let error = errors.first else { return "\(place) has no address" }
+        guard (error as? IOError)?.errnoCode != ECONNREFUSED else { return "nobody listens at \(place)" }
+        return "\(place) cannot be reached: \(words(of: error))"
     }
 }

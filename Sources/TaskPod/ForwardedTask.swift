@@ -107,7 +107,7 @@ final class ForwardedTask: PodExchange {
         // 503, not 502: no byte of the request has reached the server, so it may be sent to another pod.
         connection?.refuse(
             status: 503,
-            "cannot connect to the server at \(server.settings.authority): \(error)",
+            "cannot connect to the server: \(server.words(of: error))",
             capacity: capacityField(free)
         )
         connection = nil

@@ -107,7 +107,7 @@ final class UpstreamServer: Sendable {
 
     /// A connection could not be made.
     func unreachable(_ error: any Error) {
-        settle(false, "\(error)")
+        settle(false, words(of: error))
         probe(after: Self.unreadyProbeInterval)
     }
 
@@ -133,7 +133,7 @@ final class UpstreamServer: Sendable {
             switch result {
             case .success(200): self.settle(true, "")
             case .success(let status): self.settle(false, "\(self.settings.readyPath ?? "/") answered \(status)")
-            case .failure(let error): self.settle(false, "\(error)")
+            case .failure(let error): self.settle(false, self.words(of: error))
             }
             self.box.withLockedValue { $0.isProbing = false }
             let isReady = if case .success(200) = result { true } else { false }
@@ -143,6 +143,12 @@ final class UpstreamServer: Sendable {
                 self.probe(after: Self.probeInterval)
             }
         }
+    }
+
+    /// Why it cannot be asked, for people.
+    func words(of error: any Error) -> String {
+        let failures = (error as? NIOConnectionError)?.connectionErrors.map(\.error) ?? [error]
+        return NetworkFailure.words(ofConnecting: failures, to: settings.authority)
     }
 
     private func settle(_ isReady: Bool, _ reason: String) {
@@ -169,7 +175,7 @@ enum ReadinessProbe {
     ) -> EventLoopFuture<Int> {
         let promise = channel.eventLoop.makePromise(of: Int.self)
         let timer = channel.eventLoop.scheduleTask(in: timeout) {
-            promise.fail(ChannelError.connectTimeout(timeout))
+            promise.fail(NoAnswer(timeout: timeout))
         }
         promise.futureResult.whenComplete { _ in
             timer.cancel()
@@ -187,6 +193,12 @@ enum ReadinessProbe {
             }
         }
         return promise.futureResult
+    }
+
+    private struct NoAnswer: Error, CustomStringConvertible {
+        let timeout: TimeAmount
+
+        var description: String { "no answer within \(Double(timeout.nanoseconds) / 1e9) s" }
     }
 
     private final class ProbeReceiver: UpstreamReceiver {

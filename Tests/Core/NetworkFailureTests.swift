@@ -16,4 +16,20 @@ struct NetworkFailureTests {
         #expect(!NetworkFailure.isShortage(IOError(errnoCode: code, reason: "connect")))
         #expect(!NetworkFailure.isShortage(ChannelError.connectTimeout(.seconds(2))))
     }
+
+    @Test("it is told without the names of functions, numbers and types")
+    func words() {
+        let refused = IOError(errnoCode: ECONNREFUSED, reason: "so_error: Connection refused")
+        #expect(NetworkFailure.words(of: refused) == "Connection refused")
+        #expect(
+            NetworkFailure.words(of: ChannelError.connectTimeout(.milliseconds(1500))) == "no connection within 1.5 s"
+        )
+        #expect(NetworkFailure.words(of: ChannelError.eof) == "the connection has ended")
+        let place = "127.0.0.1:7500"
+        #expect(NetworkFailure.words(ofConnecting: [refused], to: place) == "nobody listens at 127.0.0.1:7500")
+        #expect(NetworkFailure.words(ofConnecting: [], to: place) == "127.0.0.1:7500 has no address")
+        let unreachable = IOError(errnoCode: EHOSTUNREACH, reason: "connect")
+        let told = NetworkFailure.words(ofConnecting: [unreachable, refused], to: place)
+        #expect(told == "127.0.0.1:7500 cannot be reached: No route to host")
+    }
 }

@@ -1,6 +1,7 @@
 import Core
 import Foundation
 import HTTP
+import Logging
 import NIOCore
 import NIOPosix
 import Testing
@@ -185,6 +186,21 @@ struct SidecarTests {
             #expect(gone.status == 503 || gone.status == 502)
             #expect(try await eventually { server.free == .zero })
         }
+    }
+
+    @Test("a server that is not there is told by its address, in words")
+    func nobody() async throws {
+        let port = try await withPod { server, _ in server.port }
+        let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
+        let state = PodState(TaskPodConfiguration(), eventLoop: eventLoop)
+        defer { state.forget() }
+        let server = UpstreamServer(
+            UpstreamConfiguration(host: "127.0.0.1", port: port),
+            state: state,
+            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        )
+        let error = await #expect(throws: (any Error).self) { try await server.connect(on: eventLoop).get() }
+        #expect(server.words(of: try #require(error)) == "nobody listens at 127.0.0.1:\(port)")
     }
 
     @Test(

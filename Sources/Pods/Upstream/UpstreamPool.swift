@@ -143,10 +143,8 @@ final class UpstreamPool: @unchecked Sendable {
         case let error as NIOConnectionError:
             let first = error.connectionErrors.first.map { words($0.error) }
             return first ?? "the host \(error.host) has no address"
-        case let ChannelError.connectTimeout(time):
-            return "no connection within \(time.seconds) s"
         default:
-            return "\(error)"
+            return NetworkFailure.words(of: error)
         }
     }
 }
