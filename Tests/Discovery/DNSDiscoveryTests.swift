@@ -175,6 +175,45 @@ struct DNSDiscoveryTests {
         try await world.stop()
     }
 
+    @Test("a datagram that is longer than what was asked for is taken whole")
+    func longDatagram() async throws {
+        let hosts = (0..<3_000).map { "10.0.\($0 / 250).\($0 % 250)" }
+        let world = try await NameWorld(hosts)
+        let updates = Updates(of: world.discovery)
+        #expect(Set(await updates.next()?.pods.map(\.host) ?? []) == Set(hosts))
+        #expect(world.server.state.withLockedValue(\.streams) == 0)
+        _ = await updates.end()
+        try await world.stop()
+    }
+
+    @Test("an answer that was cut on its way, without a word of it, is fetched over TCP")
+    func cutDatagram() async throws {
+        let world = try await NameWorld(["10.0.0.1", "10.0.0.2"])
+        world.server.state.withLockedValue { $0.datagramBytes = 50 }
+        let updates = Updates(of: world.discovery)
+        #expect(await updates.next()?.pods.map(\.host) == ["10.0.0.1", "10.0.0.2"])
+        #expect(world.server.state.withLockedValue(\.streams) > 0)
+        _ = await updates.end()
+        try await world.stop()
+    }
+
+    @Test("a name server that does not answer, and one where nobody listens, are told by address and port")
+    func told() async throws {
+        let server = try await NameServer()
+        server.state.withLockedValue { $0.isSilent = true }
+        func message() async -> String? {
+            await #expect(throws: DiscoveryError.self) {
+                try await Self.resolver([server], "options timeout:1 attempts:1").look(up: "pods.test.", [.address])
+            }?
+            .message
+        }
+        #expect(await message() == "the name server 127.0.0.1:\(server.port) does not answer")
+        try await server.stop()
+        #expect(await message() == "the name server 127.0.0.1:\(server.port) cannot be asked: Connection refused")
+        #expect("\(ResolverSettings.Server(host: "::1", port: 54))" == "[::1]:54")
+        #expect("\(ResolverSettings.Server(host: "::1"))" == "::1")
+    }
+
     @Test("an answer that does not fit over TCP either is none, rather than no addresses")
     func truncatedAlways() async throws {
         let server = try await NameServer()
@@ -340,8 +379,11 @@ struct DNSDiscoveryTests {
         let record = DNSMessage.Record(name: "pods.test", lifetime: 5, content: .address("10.0.0.1"))
         #expect(DNSMessage.answer(good, to: question)?.records == [record])
         let bytes = Array(good.readableBytesView)
+        // From the end of the question on it is the answer, and broken.
+        let broken = DNSMessage.Answer(isTruncated: false, isBroken: true, code: 0, records: [])
         for count in 0..<bytes.count {
-            #expect(DNSMessage.answer(ByteBuffer(bytes: bytes[..<count]), to: question) == nil)
+            let answer = DNSMessage.answer(ByteBuffer(bytes: bytes[..<count]), to: question)
+            #expect(answer == (count < question.readableBytes ? nil : broken))
         }
         var generator = Lehmer(state: 1035)
         for _ in 0..<20_000 {
@@ -358,7 +400,7 @@ struct DNSDiscoveryTests {
         for pointer in [[0xC0, 0x1B], [0xC0, 0x40]] as [[UInt8]] {
             var circular = Array(bytes[..<27])
             circular += pointer + bytes[29...]
-            #expect(DNSMessage.answer(ByteBuffer(bytes: circular), to: question) == nil)
+            #expect(DNSMessage.answer(ByteBuffer(bytes: circular), to: question) == broken)
         }
         // A label with a pointer to itself behind it: it points backwards, and never ends by that alone.
         let circular = Array(bytes[..<12]) + [1, 97, 0xC0, 0x0C] + bytes[24...]

@@ -1,7 +1,8 @@
+import Core
 import NIOCore
 import NIOPosix
 
-/// Asks one server one question: by a datagram, and over TCP where the answer does not fit in one (RFC 7766 §5).
+/// Asks one server one question: by a datagram, and over TCP where the answer does not fit in one (RFC 7766 §5), or did not come whole.
 struct DNSClient: Sendable {
     let group: any EventLoopGroup
 
@@ -27,24 +28,33 @@ struct DNSClient: Sendable {
 
     /// What fits into a packet of any network, headers included (dnsflagday.net/2020).
     private static let datagramBytes: UInt16 = 1232
+    /// What is taken: any datagram, since not every server keeps to what it is told; one that is longer would be cut without a word.
+    private static let longestDatagram = 64 << 10
 
     private func ask(
         _ question: ByteBuffer,
         of server: ResolverSettings.Server,
         _ timeout: TimeAmount
     ) async throws(DiscoveryError) -> DNSMessage.Answer {
+        var way = ""
         do {
             let address = try SocketAddress(ipAddress: server.host, port: server.port)
-            let answer = try await exchange(question, timeout) { promise in
-                DatagramBootstrap(group: group).channelInitializer { channel in
-                    channel.eventLoop.makeCompletedFuture {
-                        try channel.pipeline.syncOperations.addHandler(DatagramAnswer(question, promise))
+            let answer = try await exchange(question, server, timeout) { promise in
+                DatagramBootstrap(group: group)
+                    .channelOption(
+                        .recvAllocator,
+                        value: FixedSizeRecvByteBufferAllocator(capacity: Self.longestDatagram)
+                    )
+                    .channelInitializer { channel in
+                        channel.eventLoop.makeCompletedFuture {
+                            try channel.pipeline.syncOperations.addHandler(DatagramAnswer(question, promise))
+                        }
                     }
-                }
-                .connect(to: address)
+                    .connect(to: address)
             }
-            guard answer.isTruncated else { return answer }
-            let whole = try await exchange(question, timeout) { promise in
+            guard answer.isTruncated || answer.isBroken else { return answer }
+            way = " over TCP"
+            let whole = try await exchange(question, server, timeout) { promise in
                 ClientBootstrap(group: group).connectTimeout(timeout).channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
                         try channel.pipeline.syncOperations.addHandler(StreamAnswer(question, promise))
@@ -56,20 +66,27 @@ struct DNSClient: Sendable {
             guard !whole.isTruncated else {
                 throw DiscoveryError(
                     .invalidAnswer,
-                    "the name server \(server.host) cuts its answer short over TCP too"
+                    "the name server \(server) cuts its answer short over TCP too"
                 )
+            }
+            guard !whole.isBroken else {
+                throw DiscoveryError(.invalidAnswer, "the answer of the name server \(server) cannot be read")
             }
             return whole
         } catch let error as DiscoveryError {
             throw error
         } catch {
-            throw DiscoveryError(.unreachable, "the name server \(server.host) cannot be asked: \(error)")
+            throw DiscoveryError(
+                .unreachable,
+                "the name server \(server) cannot be asked\(way): \(NetworkFailure.words(of: error))"
+            )
         }
     }
 
     /// Opens a channel whose handler asks, and waits for what it makes of the answer.
     private func exchange(
         _ question: ByteBuffer,
+        _ server: ResolverSettings.Server,
         _ timeout: TimeAmount,
         _ open: (EventLoopPromise<DNSMessage.Answer>) -> EventLoopFuture<any Channel>
     ) async throws -> DNSMessage.Answer {
@@ -83,7 +100,7 @@ struct DNSClient: Sendable {
             throw error
         }
         let timer = loop.scheduleTask(in: timeout) {
-            promise.fail(DiscoveryError(.unreachable, "a name server does not answer"))
+            promise.fail(DiscoveryError(.unreachable, "the name server \(server) does not answer"))
         }
         return try await withTaskCancellationHandler {
             defer {
@@ -155,7 +172,7 @@ private final class StreamAnswer: AnswerHandler, ChannelInboundHandler {
         guard let length: UInt16 = bytes.getInteger(at: bytes.readerIndex),
             let message = bytes.getSlice(at: bytes.readerIndex + 2, length: Int(length))
         else { return }
-        if !take(message) { fail(DiscoveryError(.invalidAnswer, "a name server's answer cannot be read")) }
+        if !take(message) { fail(DiscoveryError(.invalidAnswer, "a name server's answer is none to the question")) }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { fail(error) }

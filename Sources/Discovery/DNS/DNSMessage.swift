@@ -27,6 +27,8 @@ enum DNSMessage {
 
     struct Answer: Equatable, Sendable {
         var isTruncated: Bool
+        /// It is the answer, by its id and its question, and what follows cannot be read: there are no records then.
+        var isBroken = false
         /// RFC 1035 §4.1.1: 0 for no error, 2 for a failure of the server, 3 for a name that does not exist.
         var code: Int
         /// Those of the types above, of the answer and of what was added to it.
@@ -63,7 +65,7 @@ enum DNSMessage {
         return bytes
     }
 
-    /// Reads the answer to a question; nil for what is none to it, or is not well formed.
+    /// Reads the answer to a question; nil for what is none to it.
     static func answer(_ bytes: ByteBuffer, to question: ByteBuffer) -> Answer? {
         var reader = Reader(bytes: bytes)
         guard let id = reader.number(), id == question.getInteger(at: question.readerIndex, as: UInt16.self),
@@ -83,7 +85,9 @@ enum DNSMessage {
         if answer.isTruncated { return answer }
         let count = min(Int(answers) + Int(authorities) + Int(additional), maximumRecords)
         for _ in 0..<count {
-            guard let record = reader.record() else { return nil }
+            guard let record = reader.record() else {
+                return Answer(isTruncated: false, isBroken: true, code: answer.code, records: [])
+            }
             switch record {
             case .known(let record): answer.records.append(record)
             case .authority(let lifetime): answer.negativeLifetime = lifetime

@@ -98,7 +98,7 @@ struct DNSResolver: Sendable {
                     if answer.code == 0 || answer.code == 3 { return answer }
                     problem = DiscoveryError(
                         .refused,
-                        "the name server \(server.host) answered \(Self.word(answer.code)) for \(quoted(name))"
+                        "the name server \(server) answered \(Self.word(answer.code)) for \(quoted(name))"
                     )
                 } catch {
                     problem = error

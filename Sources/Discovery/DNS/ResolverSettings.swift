@@ -1,8 +1,14 @@
 /// Which servers are asked for names, and as what: what `/etc/resolv.conf` says of it (resolv.conf(5)).
 struct ResolverSettings: Equatable, Sendable {
-    struct Server: Hashable, Sendable {
+    struct Server: Hashable, Sendable, CustomStringConvertible {
         var host: String
         var port = 53
+
+        /// With its port where that is another than 53.
+        var description: String {
+            guard port != 53 else { return host }
+            return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        }
     }
 
     /// At most three.

@@ -27,6 +27,10 @@ final class NameServer: Sendable {
         var truncates = false
         /// Nor TCP.
         var truncatesAlways = false
+        /// Sends no more of a datagram than so many bytes, and does not say so.
+        var datagramBytes: Int?
+        /// Questions that came over TCP.
+        var streams = 0
         /// Answers nothing by datagrams.
         var isSilent = false
         /// Sends this before each answer.
@@ -194,7 +198,8 @@ final class NameServer: Sendable {
             }
             guard !state.isSilent else { return }
             let answer = NameServer.answer(envelope.data, question, state, overTCP: false)
-            for bytes in [state.forged.map { ByteBuffer(bytes: $0) }, answer].compactMap({ $0 }) {
+            let sent = answer.getSlice(at: 0, length: min(state.datagramBytes ?? .max, answer.readableBytes))
+            for bytes in [state.forged.map { ByteBuffer(bytes: $0) }, sent].compactMap({ $0 }) {
                 let reply = AddressedEnvelope(remoteAddress: envelope.remoteAddress, data: bytes)
                 context.writeAndFlush(wrapOutboundOut(reply), promise: nil)
             }
@@ -214,7 +219,11 @@ final class NameServer: Sendable {
             guard let length: UInt16 = bytes.readInteger(), let message = bytes.readSlice(length: Int(length)),
                 let question = NameServer.read(message)
             else { return }
-            let answer = NameServer.answer(message, question, state.withLockedValue { $0 }, overTCP: true)
+            let state = state.withLockedValue { state in
+                state.streams += 1
+                return state
+            }
+            let answer = NameServer.answer(message, question, state, overTCP: true)
             var framed = ByteBuffer(integer: UInt16(answer.readableBytes))
             framed.writeImmutableBuffer(answer)
             // In two pieces, as TCP may.
