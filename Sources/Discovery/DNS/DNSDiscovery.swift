@@ -65,23 +65,20 @@ package struct DNSDiscovery: PodDiscovery {
         var last: DiscoveryUpdate?
         while true {
             var pause = configuration.longestPause
-            let pods: [PodDescription]
-            var problem: String?
+            let update: DiscoveryUpdate
             do throws(DiscoveryError) {
                 let found = try await lookup.look(remembering: memory.pods)
                 // What some server could not tell is asked for again soon.
                 let lifetime = found.problem == nil ? found.lifetime ?? 0 : 0
                 pause = min(max(.seconds(lifetime), configuration.shortestPause), pause)
-                (pods, problem) = memory.take(found.pods, name: configuration.name)
-                problem = problem ?? found.problem?.message
+                update = self.update(found, &memory)
             } catch {
                 pause = configuration.shortestPause
-                (pods, problem) = (memory.pods, error.message)
+                update = DiscoveryUpdate(pods: memory.pods, problem: error.message)
             }
             try Task.checkCancellation()
             if memory.isWaiting { pause = configuration.shortestPause }
-            if pods != last?.pods || problem != last?.problem {
-                let update = DiscoveryUpdate(pods: pods, problem: problem)
+            if update.pods != last?.pods || update.problem != last?.problem {
                 last = update
                 await report(update)
             }
@@ -91,7 +88,14 @@ package struct DNSDiscovery: PodDiscovery {
     }
 
     /// Looks once, for `check`.
-    package func lookOnce() async throws(DiscoveryError) -> [PodDescription] {
-        try await lookup.look(remembering: []).pods
+    package func lookOnce() async throws(DiscoveryError) -> DiscoveryUpdate {
+        var memory = DNSMemory(patience: configuration.patience)
+        return update(try await lookup.look(remembering: []), &memory)
+    }
+
+    private func update(_ found: DNSLookup.Found, _ memory: inout DNSMemory) -> DiscoveryUpdate {
+        let (pods, problem) = memory.take(found.pods, gone: found.gone, name: configuration.name)
+        let problems = [problem, found.problem?.message, found.mistake].compactMap { $0 }
+        return DiscoveryUpdate(pods: pods, problem: problems.isEmpty ? nil : problems.joined(separator: "; "))
     }
 }

@@ -11,6 +11,10 @@ struct DNSLookup: Sendable {
         var lifetime: Int?
         /// Why some of it is not known; what was remembered of that is among the pods.
         var problem: DiscoveryError?
+        /// Targets of services that have no addresses.
+        var gone: Set<String> = []
+        /// What a record says that cannot be used, in words.
+        var mistake: String?
 
         mutating func ends(after lifetime: Int?) {
             guard let lifetime else { return }
@@ -21,6 +25,7 @@ struct DNSLookup: Sendable {
             pods += other.pods
             ends(after: other.lifetime)
             problem = problem ?? other.problem
+            gone.formUnion(other.gone)
         }
     }
 
@@ -53,10 +58,19 @@ struct DNSLookup: Sendable {
         var found = Found()
         found.ends(after: services.lifetime)
         var ports: [String: Set<Int>] = [:]
+        var portless: Set<String> = []
         for record in services.records {
             // The root as a target says that there is no such service.
-            guard case .service(let port, let target) = record.content, !target.isEmpty, port > 0 else { continue }
+            guard case .service(let port, let target) = record.content, !target.isEmpty else { continue }
+            guard port > 0 else {
+                portless.insert(target)
+                continue
+            }
             ports[target, default: []].insert(port)
+        }
+        if let target = portless.min() {
+            found.mistake =
+                "\(quoted(target)), a target of \(quoted(configuration.name)), is not used: its record has the port 0"
         }
         var unknown: [String] = []
         for (target, ports) in ports {
@@ -103,6 +117,7 @@ struct DNSLookup: Sendable {
             }
             found.pods = result.records.flatMap { pods($0, ports, name: name) }
             found.ends(after: result.lifetime)
+            if found.pods.isEmpty, let name { found.gone = [name] }
         } catch {
             found.pods = before
             found.problem = error

@@ -57,7 +57,10 @@ struct PodsCheck {
         let finding: EnvironmentFinding
         do throws(DiscoveryError) {
             let discovery = DNSDiscovery(configuration: loaded.settings.dnsConfiguration, group: group)
-            finding = Self.count(try await discovery.lookOnce().count, "dns_name")
+            let update = try await discovery.lookOnce()
+            finding =
+                update.problem.map { EnvironmentFinding(kind: .warning, message: "dns_name: \($0)") }
+                ?? Self.count(update.pods.count, "dns_name")
         } catch {
             finding = EnvironmentFinding(kind: .warning, message: "dns_name: \(error)")
         }
