@@ -1,7 +1,7 @@
 #ifndef NEUTRINO_CCURL_SHIM_H
 #define NEUTRINO_CCURL_SHIM_H
 
-/* curl_easy_setopt, curl_easy_getinfo and curl_multi_setopt are variadic, which Swift cannot call: one typed function for each
+/* curl_easy_setopt, curl_easy_getinfo, curl_multi_setopt and curl_share_setopt are variadic, which Swift cannot call: one typed function for each
    kind of argument. */
 
 #include <curl/curl.h>
@@ -48,6 +48,10 @@ static inline CURLcode neutrino_curl_get_pointer(CURL *handle, CURLINFO info, vo
 
 static inline CURLMcode neutrino_curl_multi_set_long(CURLM *multi, CURLMoption option, long value) {
     return curl_multi_setopt(multi, option, value);
+}
+
+static inline void neutrino_curl_share_connections(CURLSH *share) {
+    curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT);
 }
 
 static inline CURLcode neutrino_curl_message_result(const CURLMsg *message) {

@@ -37,6 +37,8 @@ struct CurlClientTests {
         request = CurlRequest(url: request.url)
         let third = String(decoding: try await client.send(request).body, as: UTF8.self)
         #expect(third.hasPrefix("GET ") && third.hasSuffix("|"))
+        // Nor is the connection kept for one path.
+        _ = try await client.send(self.request(server, "/another"))
         #expect(server.accepted == 1)
         try await server.stop()
     }

@@ -21,6 +21,7 @@ final class CurlLoop: @unchecked Sendable {
 
     private let inbox = NIOLockedValueBox(Inbox())
     private let multi: UnsafeMutableRawPointer
+    private let connections = ConnectionShares()
     private var timers: [Timer] = []
     private var underWay: [ObjectIdentifier: CurlTransfer] = [:]
     private var spare: [CurlTransfer] = []
@@ -31,8 +32,9 @@ final class CurlLoop: @unchecked Sendable {
 
     /// Handles kept for the next exchanges.
     private static let maximumSpare = 64
-    /// Idle connections that are kept: one for each pod that is polled. Without this libcurl keeps four for each exchange under way.
-    private static let maximumConnections = 8192
+    /// Idle connections that are kept in each of ``connections``: one for each pod that is polled. Without this libcurl keeps four for each
+    /// exchange under way.
+    private static let maximumConnections = 1024
 
     private static let isInitialised = curl_global_init(Int(CURL_GLOBAL_ALL)) == CURLE_OK
 
@@ -45,6 +47,7 @@ final class CurlLoop: @unchecked Sendable {
 
     deinit {
         spare.removeAll()
+        connections.close()
         curl_multi_cleanup(multi)
     }
 
@@ -113,7 +116,13 @@ final class CurlLoop: @unchecked Sendable {
             return completion(.failure(PodsError(.transferFailed, "no memory for libcurl")))
         }
         begun += 1
-        transfer.prepare(request, prunesNames: begun % 1024 == 0, call: call, completion: completion)
+        transfer.prepare(
+            request,
+            connections: connections.share(for: request),
+            prunesNames: begun % 1024 == 0,
+            call: call,
+            completion: completion
+        )
         call.state = .underWay(transfer)
         underWay[ObjectIdentifier(transfer)] = transfer
         let code = curl_multi_add_handle(multi, transfer.handle)

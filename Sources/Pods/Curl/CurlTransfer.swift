@@ -80,9 +80,12 @@ final class CurlTransfer {
     ///
     /// libcurl looks through all names that it remembers, addresses among them, at the end of each exchange whose handle lets names
     /// grow old: with thousands of pods that cost more than the exchange. So where the host is an address, only some do.
-    /// - Parameter prunesNames: Whether this one does.
+    /// - Parameters:
+    ///   - connections: Where the request's connection is kept; nil for the loop's own cache.
+    ///   - prunesNames: Whether this one does.
     func prepare(
         _ request: CurlRequest,
+        connections: UnsafeMutableRawPointer?,
         prunesNames: Bool,
         call: CurlCall,
         completion: @escaping @Sendable (Result<CurlResponse, PodsError>) -> Void
@@ -96,6 +99,7 @@ final class CurlTransfer {
         isTooLarge = false
         fieldBytes = 0
         errorText[0] = 0
+        _ = neutrino_curl_set_pointer(handle, CURLOPT_SHARE, connections)
         set(CURLOPT_URL, request.url)
         set(CURLOPT_DNS_CACHE_TIMEOUT, request.isAddress && !prunesNames ? -1 : Self.nameLifetime)
         setMethod(request)
