@@ -19,6 +19,7 @@ struct RetentionTests {
             bodyAge: Duration = .seconds(1_000_000),
             bytes: Int64 = .max,
             reserve: Int64 = 0,
+            sliceLength: Int64 = 3_000_000,
             spool: any SpooledBytes = Files(),
             in future: Int64 = 0,
             isRestart: Bool = false,
@@ -30,7 +31,8 @@ struct RetentionTests {
                 bodyAge: bodyAge,
                 databaseBytes: bytes,
                 diskReserve: reserve,
-                sparePages: 8
+                sparePages: 8,
+                sliceLength: sliceLength
             )
             // As if it had run until then.
             let clock = wallClockMilliseconds() + future * 1000
@@ -336,7 +338,12 @@ struct RetentionTests {
         await test.close()
         // Told as 100 MiB each, and not removed within the slice: as on a disk that takes its time.
         let each: Int64 = 100 << 20
-        let hand = try Hand(test, bytes: 48 * each, spool: Files(byteCount: 50 * each, each: each))
+        let hand = try Hand(
+            test,
+            bytes: 48 * each,
+            sliceLength: 60_000_000_000,
+            spool: Files(byteCount: 50 * each, each: each)
+        )
         let slice = try hand.slices(untilRemoved: 1)
         #expect(slice.requests == 3)
         #expect(slice.files.count == 3)

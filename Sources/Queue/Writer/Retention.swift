@@ -22,12 +22,12 @@ final class Retention {
         var diskReserve: Int64 = 0
         /// Free pages that are kept for rows to come: growing a file again costs more than keeping it.
         var sparePages: Int64 = 1024
+        /// A slice ends after this, its commit aside; in nanoseconds.
+        var sliceLength: Int64 = 3_000_000
     }
 
     typealias Removed = RowRemoval.Removed
 
-    /// A slice ends after this, its commit aside; in nanoseconds.
-    static let sliceLength: Int64 = 3_000_000
     /// Between two slices, so that rows come first.
     static let pause: Int64 = 20_000_000
     /// The same, where the database is far over its bound: removing has to be faster than what comes.
@@ -174,7 +174,7 @@ final class Retention {
 
     private func run(_ step: Step, open: OpenRequests, largestID: Int64) throws -> (Removed, Step?) {
         var removed = Removed()
-        let until = monotonicNanoseconds() + Self.sliceLength
+        let until = monotonicNanoseconds() + limits.sliceLength
         switch step {
         case .rowAge:
             guard let before = try before(limits.rowAge, &rowHorizon, until: until) else { return (removed, step) }
