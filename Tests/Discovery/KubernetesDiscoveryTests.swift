@@ -236,6 +236,8 @@ struct KubernetesDiscoveryTests {
             #"{"type":"MUTATED","object":{"kind":"Pod","metadata":{"name":"a"}}}"#,
             #"{"type":"ADDED","object":{"apiVersion":"v2","kind":"Capsule","metadata":{"name":"a"}}}"#,
             #"{"type":"DELETED","object":{"kind":"Pod","metadata":{}}}"#,
+            #"{"type":"MODIFIED","object":{"kind":"Pod","metadata":{"name":"a"},"spec":7,"status":[1]}}"#,
+            #"{"type":"MODIFIED","object":{"kind":"Pod","metadata":{"name":"a"},"status":{"conditions":"Ready"}}}"#,
             #"{"type":"ERROR","object":{"kind":"Status","code":500,"message":"etcd is away"}}"#,
             String(repeating: "[", count: 50_000),
             #"{"type":"ADDED","object":""# + String(repeating: "x", count: 70_000),

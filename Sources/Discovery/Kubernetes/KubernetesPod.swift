@@ -12,6 +12,8 @@ struct KubernetesPod: Hashable, Sendable {
 
     var name: String
     var namespace: String
+    /// `creationTimestamp`: in UTC and always of one form (RFC 3339), so that later ones sort behind earlier ones; empty where it is not said.
+    var created: String
     var node: String?
     var phase: String?
     /// Its condition `Ready` is `True`.
@@ -34,20 +36,19 @@ struct KubernetesPod: Hashable, Sendable {
 
     var id: String { "\(namespace)/\(name)" }
 
-    /// - Returns: nil for what is no Pod, or one without a name.
+    /// - Returns: nil for what is no Pod, one without a name, or one to which there is an ``objection(to:)``.
     init?(_ object: DocumentNode) {
-        if let kind = object["kind"]?.text, kind != "Pod" { return nil }
-        guard let metadata = object["metadata"], let name = metadata["name"]?.text, !name.isEmpty else { return nil }
-        self.name = name
-        namespace = metadata["namespace"]?.text ?? "default"
-        let (spec, status) = (object["spec"], object["status"])
+        guard let (name, namespace) = Self.names(of: object), Self.objection(to: object) == nil else { return nil }
+        (self.name, self.namespace) = (name, namespace)
+        let (metadata, spec, status) = (object["metadata"], object["spec"], object["status"])
+        created = metadata?["creationTimestamp"]?.text ?? ""
         node = spec?["nodeName"]?.text
         phase = status?["phase"]?.text
         isReady =
             status?["conditions"].elements.contains { condition in
                 condition["type"]?.text == "Ready" && condition["status"]?.text == "True"
             } ?? false
-        isBeingDeleted = metadata["deletionTimestamp"]?.text != nil
+        isBeingDeleted = metadata?["deletionTimestamp"]?.text != nil
         address = status?["podIP"]?.text
         let sidecars = spec?["initContainers"].elements.filter { $0["restartPolicy"]?.text == "Always" } ?? []
         let containers = (spec?["containers"].elements ?? []) + sidecars
@@ -58,12 +59,44 @@ struct KubernetesPod: Hashable, Sendable {
             else { return nil }
             return Port(name: port["name"]?.text, number: number)
         }
-        let annotations = metadata["annotations"]
+        let annotations = metadata?["annotations"]
         portAnnotation = annotations?["neutrino.dev/port"]?.text
         schemeAnnotation = annotations?["neutrino.dev/scheme"]?.text
         drainAnnotation = annotations?["neutrino.dev/drain"]?.text
-        application = metadata["labels"]?["app.kubernetes.io/name"]?.text
-        controller = metadata["ownerReferences"].elements.first { $0["controller"]?.text == "true" }?["uid"]?.text
+        application = metadata?["labels"]?["app.kubernetes.io/name"]?.text
+        controller = (metadata?["ownerReferences"]).elements.first { $0["controller"]?.text == "true" }?["uid"]?.text
+    }
+
+    /// ``id`` of an object, of which nothing else has to be understood; nil for what is no Pod, or one without a name.
+    static func id(of object: DocumentNode) -> String? {
+        names(of: object).map { "\($0.namespace)/\($0.name)" }
+    }
+
+    private static func names(of object: DocumentNode) -> (name: String, namespace: String)? {
+        if let kind = object["kind"]?.text, kind != "Pod" { return nil }
+        guard let metadata = object["metadata"], let name = metadata["name"]?.text, !name.isEmpty else { return nil }
+        return (name, metadata["namespace"]?.text ?? "default")
+    }
+
+    /// Why a Pod object cannot be understood, in words: a part of it is of another kind than it has to be. Read as if the part were not there
+    /// it would be a pod that is not ready, or has no ports.
+    static func objection(to object: DocumentNode) -> String? {
+        let (metadata, spec, status) = (object["metadata"], object["spec"], object["status"])
+        for (name, part) in [
+            ("spec", spec), ("status", status), ("metadata.labels", metadata?["labels"]),
+            ("metadata.annotations", metadata?["annotations"]),
+        ] {
+            guard let part, !part.isNull else { continue }
+            guard case .mapping = part.value else { return "its \(name) is \(quoted(part.summary))" }
+        }
+        for (name, part) in [
+            ("spec.containers", spec?["containers"]), ("spec.initContainers", spec?["initContainers"]),
+            ("status.conditions", status?["conditions"]),
+        ] {
+            guard let part, !part.isNull else { continue }
+            guard case .sequence = part.value else { return "its \(name) is \(quoted(part.summary))" }
+        }
+        return nil
     }
 }
 

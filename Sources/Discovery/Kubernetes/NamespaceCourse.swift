@@ -47,7 +47,7 @@ struct NamespaceCourse: Sendable {
     /// Watches in a row that may not come about, some ten seconds, before a list is tried: watches alone may be kept from passing.
     private static let longPatience = 20
     /// Different things that are not understood and are warned of.
-    private static let maximumWarnings = 100
+    private static let maximumWarnings = 20
 
     init(generator: any RandomNumberGenerator & Sendable) { pace = RetryPace(generator: generator) }
 
@@ -72,7 +72,7 @@ struct NamespaceCourse: Sendable {
         listProblem = nil
         lists += 1
         begin(.watch(from: known.resourceVersion))
-        return list.strange.filter { isFirst($0) }
+        return list.strange.compactMap { first($0) }
     }
 
     /// - Returns: The pause before the next step.
@@ -98,7 +98,7 @@ struct NamespaceCourse: Sendable {
             pace.succeeded()
         case .event(let event):
             let effect = try known.apply(event)
-            if case .strange(let what) = effect { return isFirst(what) ? what : nil }
+            if case .strange(let what) = effect { return first(what) }
             if effect == .changed { isNews = true }
             watch.wasHeard = true
         }
@@ -154,8 +154,10 @@ struct NamespaceCourse: Sendable {
         lists < 2 ? .zero : min(.milliseconds(250) * (1 << min(lists - 2, 6)), .seconds(10))
     }
 
-    private mutating func isFirst(_ what: String) -> Bool {
-        warned.count < Self.maximumWarnings && warned.insert(what).inserted
+    /// - Returns: What to warn of; nil where that was done.
+    private mutating func first(_ what: String) -> String? {
+        guard warned.count < Self.maximumWarnings, warned.insert(what).inserted else { return nil }
+        return warned.count < Self.maximumWarnings ? what : "\(what); nothing more of the kind is told"
     }
 }
 

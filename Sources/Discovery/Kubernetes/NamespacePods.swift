@@ -15,9 +15,10 @@ struct NamespacePods: Sendable {
         case strange(String)
     }
 
-    /// Takes a whole list: what is not in it is gone.
+    /// Takes a whole list: what is not in it is gone; what is in it and cannot be understood stays as it was.
     mutating func replace(_ list: PodPages) {
-        pods = Dictionary(list.pods.map { ($0.id, $0) }, uniquingKeysWith: { $1 })
+        pods = pods.filter { list.misunderstood.contains($0.key) }
+            .merging(list.pods.map { ($0.id, $0) }, uniquingKeysWith: { $1 })
         resourceVersion = list.resourceVersion
     }
 
@@ -37,13 +38,16 @@ struct NamespacePods: Sendable {
             guard let pod = KubernetesPod(object) else { return .strange(Self.describe(type, object)) }
             return pods.updateValue(pod, forKey: pod.id) == pod ? .nothing : .changed
         case "DELETED":
-            guard let pod = KubernetesPod(object) else { return .strange(Self.describe(type, object)) }
-            return pods.removeValue(forKey: pod.id) == nil ? .nothing : .changed
+            guard let id = KubernetesPod.id(of: object) else { return .strange(Self.describe(type, object)) }
+            return pods.removeValue(forKey: id) == nil ? .nothing : .changed
         default: return .strange("an event of the type \(quoted(type))")
         }
     }
 
     private static func describe(_ type: String, _ object: DocumentNode) -> String {
+        if let id = KubernetesPod.id(of: object), let objection = KubernetesPod.objection(to: object) {
+            return "an event \(type) of the pod \(quoted(id)): \(objection)"
+        }
         let kind = "\(object["apiVersion"]?.text ?? "?") \(object["kind"]?.text ?? "?")"
         return "an event \(type) of \(quoted(kind)), or without a name"
     }
@@ -67,6 +71,8 @@ struct PodPages: Sendable {
     var next: String?
     /// Items that are no pods, in words; the first few.
     var strange: [String] = []
+    /// Of those among them that have names, ``KubernetesPod/id``.
+    var misunderstood: Set<String> = []
 
     private static let maximumStrange = 20
 
@@ -83,7 +89,14 @@ struct PodPages: Sendable {
         for (index, item) in items.enumerated() {
             if let pod = KubernetesPod(item) {
                 pods.append(pod)
-            } else if strange.count < Self.maximumStrange {
+                continue
+            }
+            let id = KubernetesPod.id(of: item)
+            if let id { misunderstood.insert(id) }
+            guard strange.count < Self.maximumStrange else { continue }
+            if let id, let objection = KubernetesPod.objection(to: item) {
+                strange.append("the pod \(quoted(id)) of the list: \(objection)")
+            } else {
                 strange.append("item \(index) of the list is no pod, or has no name")
             }
         }
