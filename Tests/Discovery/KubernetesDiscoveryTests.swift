@@ -300,7 +300,9 @@ struct KubernetesDiscoveryTests {
         arguments: [["one", "two"], []]
     )
     func namespaces(names: [String]) async throws {
-        let pods = ["one", "two", "three"].map { name in APIPod("a", ip: "10.0.0.9").with { $0.namespace = name } }
+        let pods = ["one", "two", "three"].map { name in
+            APIPod("a", ip: "10.0.0.\(name.utf8.count + Int(name.utf8.first!))").with { $0.namespace = name }
+        }
         let world = try await KubernetesWorld(pods, namespaces: names)
         let updates = Updates(of: world.discovery)
         let expected = names.isEmpty ? ["one/a", "three/a", "two/a"] : ["one/a", "two/a"]

@@ -72,7 +72,11 @@ struct PodRulesTests {
     @Test(
         "a mistake is told, not guessed around, also before the pod runs",
         arguments: [
-            (Change { $0.ports = [] }, "none of its containers names a port"),
+            (Change { $0.ports = [] }, "none of its containers names a TCP port"),
+            (
+                Change { $0.annotations["neutrino.dev/port"] = "+41900" },
+                "its annotation neutrino.dev/port is \"+41900\""
+            ),
             (Change { $0.ports = [("a", 1), ("b", 2)] }, "it has the ports 1, 2: name one of them `neutrino`"),
             (
                 Change {
@@ -94,7 +98,7 @@ struct PodRulesTests {
                 Change {
                     $0.phase = "Pending"
                     $0.ports = []
-                }, "none of its containers names a port"
+                }, "none of its containers names a TCP port"
             ),
             (Change { $0.ip = nil }, "it is ready and has no IP address"),
             (Change { $0.ip = "10.0.0.300" }, "its IP address is \"10.0.0.300\", which is none"),
@@ -137,6 +141,31 @@ struct PodRulesTests {
         let (used, skipped) = try Self.judge(APIPod("a").with(change.make))
         #expect(used == nil && skipped?.isMistake == false)
         #expect(skipped?.reason == reason)
+    }
+
+    @Test("of two pods at one address and port the newer one is used, and the other is a mistake, however they come")
+    func onePlace() throws {
+        let rules = PodRules(KubernetesConfiguration(namespaces: ["default"], selector: "app=pods"))
+        let pods = [
+            APIPod("a", ip: "10.0.0.1").with { $0.created = "2026-11-25T10:00:00Z" },
+            APIPod("b", ip: "10.0.0.1").with { $0.created = "2026-11-25T10:00:01Z" },
+            APIPod("c", ip: "10.0.0.1").with { $0.created = "2026-11-25T10:00:01Z" },
+            APIPod("d", ip: "10.0.0.1").with { $0.ports = [("http", 8081)] },
+            // It does not answer there.
+            APIPod("e", ip: "10.0.0.1").with {
+                $0.created = "2026-11-25T11:00:00Z"
+                $0.isReady = false
+            },
+        ]
+        for pods in [pods, pods.reversed()] {
+            let (used, skipped) = rules.sort(
+                try pods.map { try #require(KubernetesPod(try DocumentNode.json($0.json()))) }
+            )
+            #expect(used.map(\.id) == ["b", "d"])
+            #expect(skipped.map(\.name) == ["a", "c", "e"] && skipped.map(\.isMistake) == [true, true, false])
+            let reason = "it has the address and the port of default/b, 10.0.0.1:8080: with hostNetwork"
+            #expect(skipped.first?.reason.hasPrefix(reason) == true)
+        }
     }
 
     @Test("a pod of this name elsewhere is no gateway")

@@ -77,9 +77,9 @@ def against_kmock(session: Session, pods: list[TaskPod]) -> dict[str, float]:
         story.until_routable("kmock: ready again", api.patch(pod("two", two)), "one", "two")
         story.until_routable("kmock: added unready", api.add(pod("three", three, ready=False)), "one", "two")
         story.until_routable("kmock: became ready", api.patch(pod("three", three)), "one", "two", "three")
-        moved = api.patch(pod("three", one))
-        story.until("kmock: moved to another port", moved, lambda: ("three", f"http://127.0.0.1:{one}") in story.addresses())
         story.until_routable("kmock: deleted", api.remove("two"), "one", "three")
+        moved = api.patch(pod("three", two))
+        story.until("kmock: moved to another port", moved, lambda: ("three", f"http://127.0.0.1:{two}") in story.addresses())
         [shown] = [each for each in story.found()["pods"] if each["name"] == "one"]
         if (shown["namespace"], shown["node"], shown["url"]) != (NAMESPACE, "node-1", f"http://127.0.0.1:{one}"):
             raise HarnessError(f"shown as {shown}")

@@ -33,10 +33,12 @@ struct PodRules: Sendable {
     func sort(_ pods: [KubernetesPod]) -> (used: [PodDescription], skipped: [SkippedPod]) {
         // All replicas of this gateway have what controls them in common.
         let controllers = Set(pods.filter(isThisGateway).compactMap(\.controller))
+        let judged = pods.sorted { $0.id < $1.id }.map { ($0, judge($0, gatewayControllers: controllers)) }
+        let holders = Self.holders(judged)
         var used: [PodDescription] = []
         var skipped: [SkippedPod] = []
-        for pod in pods.sorted(by: { $0.id < $1.id }) {
-            switch judge(pod, gatewayControllers: controllers) {
+        for (pod, judgement) in judged {
+            switch judgement.flatMap({ Self.keep($0, of: pod, holders) }) {
             case .success(let description): used.append(description)
             case .failure(let objection):
                 skipped.append(
@@ -51,6 +53,38 @@ struct PodRules: Sendable {
             }
         }
         return (used, skipped)
+    }
+
+    /// Who answers at each address: pods with `hostNetwork` on one node may name one port, which only one of them can have. The newer one,
+    /// since the others may be from before it; of those made in one second the first by name.
+    private static func holders(
+        _ judged: [(KubernetesPod, Result<PodDescription, Objection>)]
+    ) -> [String: KubernetesPod] {
+        var holders: [String: KubernetesPod] = [:]
+        for (pod, judgement) in judged {
+            guard case .success(let description) = judgement else { continue }
+            let place = place(of: description)
+            if let other = holders[place], other.created >= pod.created { continue }
+            holders[place] = pod
+        }
+        return holders
+    }
+
+    private static func keep(
+        _ description: PodDescription,
+        of pod: KubernetesPod,
+        _ holders: [String: KubernetesPod]
+    ) -> Result<PodDescription, Objection> {
+        guard let holder = holders[place(of: description)], holder.id != pod.id else { return .success(description) }
+        return .failure(
+            .mistake(
+                "it has the address and the port of \(holder.id), \(place(of: description)): with hostNetwork each pod of a node needs a port of its own"
+            )
+        )
+    }
+
+    private static func place(of pod: PodDescription) -> String {
+        pod.host.contains(":") ? "[\(pod.host)]:\(pod.port)" : "\(pod.host):\(pod.port)"
     }
 
     /// Why a pod is not used.
@@ -103,7 +137,8 @@ struct PodRules: Sendable {
     /// The annotation, else `K8S_PORT`, else the port named `neutrino`, else `http`, else the only one.
     private func portNumber(of pod: KubernetesPod) throws(Objection) -> Int {
         if let text = pod.portAnnotation {
-            if let number = Int(text), (1...65_535).contains(number) { return number }
+            let isNumber = text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+            if isNumber, let number = Int(text), (1...65_535).contains(number) { return number }
             // The name of a port, as a Service's targetPort may be.
             if let number = try number(ofPortsNamed: text, of: pod) { return number }
             throw .mistake(
@@ -116,7 +151,7 @@ struct PodRules: Sendable {
         }
         let numbers = Set(pod.ports.map(\.number)).sorted()
         guard let only = numbers.first else {
-            throw .mistake("none of its containers names a port: set the annotation neutrino.dev/port, or K8S_PORT")
+            throw .mistake("none of its containers names a TCP port: set the annotation neutrino.dev/port, or K8S_PORT")
         }
         guard numbers.count == 1 else {
             throw .mistake(

@@ -2,7 +2,7 @@
 struct APIPod: Sendable {
     var name: String
     var namespace = "default"
-    var ip: String? = "10.0.0.1"
+    var ip: String?
     var node = "node-1"
     var phase = "Running"
     var isReady = true
@@ -16,9 +16,17 @@ struct APIPod: Sendable {
     var initPorts: [(name: String?, number: Int)] = []
     var controller: String?
 
-    init(_ name: String, ip: String? = "10.0.0.1") {
+    var created = "2026-11-25T00:00:00Z"
+
+    init(_ name: String, ip: String?) {
         self.name = name
         self.ip = ip
+    }
+
+    /// With an address of its own: no two pods have one place.
+    init(_ name: String) {
+        let number = name.utf8.reduce(UInt32(5381)) { $0 &* 33 &+ UInt32($1) }
+        self.init(name, ip: "172.\(16 + number >> 16 % 16).\(number >> 8 % 256).\(number % 256)")
     }
 
     /// With a change.
@@ -30,6 +38,7 @@ struct APIPod: Sendable {
 
     func json(version: Int = 1) -> String {
         var metadata = [#""name":"\#(name)","namespace":"\#(namespace)","resourceVersion":"\#(version)""#]
+        metadata.append(#""creationTimestamp":"\#(created)""#)
         metadata.append(#""labels":\#(Self.map(labels)),"annotations":\#(Self.map(annotations))"#)
         if isDeleted { metadata.append(#""deletionTimestamp":"2026-11-25T00:00:00Z""#) }
         if let controller {
