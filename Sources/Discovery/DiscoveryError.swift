@@ -34,5 +34,12 @@ package struct DiscoveryError: Error, Sendable, CustomStringConvertible {
         self.message = message
     }
 
+    /// 410, as a status or in an event.
+    /// - Parameter words: The API server's, in which it names the version that it has forgotten: another each time, so it is left out.
+    static func gone(_ words: String) -> DiscoveryError {
+        let words = words.replacing(/:\ \d+(\ \(\d+\))?/, with: "")
+        return DiscoveryError(.gone, "the API server has forgotten where to go on: \(words) (410)")
+    }
+
     package var description: String { message }
 }

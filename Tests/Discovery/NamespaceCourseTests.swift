@@ -142,6 +142,41 @@ struct NamespaceCourseTests {
     }
 
     @Test(
+        "watches that are told each time that their version is gone are told in the server's words, without the version",
+        arguments: [true, false]
+    )
+    func alwaysGone(isTaken: Bool) throws {
+        var course = try Self.watching()
+        var problems: [String?] = []
+        for version in 0..<40 {
+            if isTaken { _ = try course.hear(.taken) }
+            _ = course.ended(.gone("too old resource version: \(version) (99)"))
+            _ = course.listed(try Self.list("a"))
+            if let state = course.takeNews(), problems.last != state.problem { problems.append(state.problem) }
+        }
+        let gone = "the API server has forgotten where to go on: too old resource version (410)"
+        #expect(
+            problems == [nil, "watches end before they say anything (\(gone)): pods are followed by lists only"]
+        )
+    }
+
+    @Test("when what is wrong changes, what is wrong now is told")
+    func latest() throws {
+        var course = try Self.watching()
+        _ = course.ended(DiscoveryError(.forbidden, "forbidden"))
+        _ = course.listed(try Self.list("a"))
+        #expect(course.takeNews()?.problem == "forbidden")
+        for _ in 0..<3 {
+            _ = try course.hear(.taken)
+            _ = course.ended(.gone("too old"))
+            _ = course.listed(try Self.list("a"))
+        }
+        #expect(course.takeNews()?.problem?.contains("too old (410)") == true)
+        _ = course.ended(DiscoveryError(.forbidden, "forbidden"))
+        #expect(course.takeNews()?.problem == "forbidden")
+    }
+
+    @Test(
         "a watch in which nothing was heard, not even a bookmark, is followed by a list; one that fell silent later is not"
     )
     func silent() throws {

@@ -109,7 +109,9 @@ struct NamespaceCourse: Sendable {
     /// - Parameter error: nil where the server ended it.
     /// - Returns: The pause before the next step.
     mutating func ended(_ error: DiscoveryError?) -> Duration {
-        if watch.wasTaken, !watch.works { fruitless += 1 }
+        // Whether it was taken and then told that its version is gone, or was refused for it, is the server's choice.
+        if watch.wasTaken || error?.code == .gone, !watch.works { fruitless += 1 }
+        var isTold = false
         var needsList = fruitless >= Self.patience
         switch error?.code {
         case nil:
@@ -121,7 +123,7 @@ struct NamespaceCourse: Sendable {
         case .unreachable, .untrusted:
             // One that breaks after it was taken is told only where the next cannot begin.
             guard !watch.wasTaken else { break }
-            watchTrouble = error
+            (watchTrouble, isTold) = (error, true)
             unreached += 1
             needsList = needsList || unreached >= Self.longPatience
         case .gone:
@@ -130,12 +132,14 @@ struct NamespaceCourse: Sendable {
             pace.succeeded()
         case .unauthorized, .forbidden, .refused, .invalidAnswer, .invalidConfiguration, .invalidFile:
             needsList = true
-            watchTrouble = error
+            (watchTrouble, isTold) = (error, true)
         }
-        if fruitless >= Self.patience, watchTrouble == nil {
+        // In place of what was wrong before: who mends it looks for what is wrong now.
+        if fruitless >= Self.patience, !isTold {
+            let words = error?.code == .gone ? " (\(error!.message))" : ""
             watchTrouble = DiscoveryError(
                 .silent,
-                "watches end before they say anything: pods are followed by lists only"
+                "watches end before they say anything\(words): pods are followed by lists only"
             )
         }
         if needsList { unreached = 0 }

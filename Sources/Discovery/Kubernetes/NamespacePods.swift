@@ -56,7 +56,7 @@ struct NamespacePods: Sendable {
         let words = status["message"]?.text.map { shown($0) } ?? "without a word"
         let code = status["code"]?.text.flatMap(Int.init) ?? 0
         if code == 410 || ["Expired", "Gone"].contains(status["reason"]?.text) {
-            return DiscoveryError(.gone, "the API server has forgotten where to go on: \(words) (410)")
+            return .gone(words)
         }
         return DiscoveryError(.refused, "the API server ended the watch: \(words) (\(code))")
     }
