@@ -225,6 +225,64 @@ struct KubernetesAccessTests {
         }
     }
 
+    @Test("a key, a certificate or an authority that cannot be used is told by its file, before and while it is used")
+    func unusable() async throws {
+        let folder = try Folder()
+        let cluster = try Authority(folder.path, "cluster")
+        let stranger = try Authority(folder.path, "stranger")
+        let nothing = try folder.write("nothing.pem", "nothing")
+        let server = try NIOSSLContext(
+            configuration: .makeServerConfiguration(
+                certificateChain: try NIOSSLCertificate.fromPEMFile(cluster.serverCertificate).map { .certificate($0) },
+                privateKey: .privateKey(try NIOSSLPrivateKey(file: cluster.serverKey, format: .pem))
+            )
+        )
+        let (certificate, key) = (cluster.serverCertificate, cluster.serverKey)
+        for (authority, certificate, key, message) in [
+            (cluster.certificate, certificate, key, nil),
+            (nothing, certificate, key, "there is no certificate (PEM) in \(nothing)"),
+            (cluster.certificate, nothing, key, "there is no certificate (PEM) in \(nothing)"),
+            (
+                cluster.certificate, certificate, nothing,
+                "there is no private key (PEM, without a passphrase) in \(nothing)"
+            ),
+            (
+                cluster.certificate, certificate, stranger.serverKey,
+                "\(stranger.serverKey) is not the key of the certificate in \(certificate)"
+            ),
+        ] {
+            var location = KubernetesLocation()
+            let world = try await KubernetesWorld([APIPod("a")], tls: server) { _ in
+            } location: { server in
+                let path = try folder.write(
+                    "config",
+                    Self.kubeconfig(
+                        server.url,
+                        user: "client-certificate: \(certificate), client-key: \(key)",
+                        cluster: ", certificate-authority: \(authority), tls-server-name: kubernetes"
+                    )
+                )
+                location = KubernetesLocation(kubeconfig: path)
+                return location
+            }
+            func told(_ body: () async throws -> Void) async -> DiscoveryError? {
+                do {
+                    try await body()
+                    return nil
+                } catch {
+                    return error as? DiscoveryError
+                }
+            }
+            for error in [
+                await told { try location.resolve().checkCertificates() }, await told { try await world.look() },
+            ] {
+                #expect(error?.message == message)
+                #expect(error == nil || error?.code == .invalidConfiguration)
+            }
+            try await world.stop()
+        }
+    }
+
     /// An authority of its own and a certificate for `kubernetes`, made on the spot by openssl.
     private struct Authority {
         let certificate, serverCertificate, serverKey: String

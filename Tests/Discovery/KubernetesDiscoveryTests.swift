@@ -191,6 +191,16 @@ struct KubernetesDiscoveryTests {
         try await world.stop()
     }
 
+    @Test("a list that is over its bound is told with what to do")
+    func tooLarge() async throws {
+        let world = try await KubernetesWorld([APIPod("a")]) { $0.pageBytes = 100 }
+        let error = await #expect(throws: DiscoveryError.self) { try await world.look() }
+        let words = "the answer of the API server at \(world.server.url) is over 100 bytes"
+        #expect(error?.message == "\(words): choose a narrower K8S_LABEL_SELECTOR")
+        #expect(error?.code == .invalidAnswer)
+        try await world.stop()
+    }
+
     @Test("of what an API server says only so much is told, and on one line")
     func endlessWords() async throws {
         let world = try await KubernetesWorld()

@@ -69,13 +69,44 @@ struct KubernetesPartsTests {
             ),
             (
                 "Operation timed out after 15001 milliseconds with 17 out of -1 bytes received",
-                "Operation timed out after some time with some bytes received"
+                "Operation timed out"
             ),
-            ("transfer closed with 1234 bytes remaining to read", "transfer closed with some bytes remaining to read"),
+            ("transfer closed with 1234 bytes remaining to read", "transfer closed"),
         ] {
             #expect(KubernetesClient.steady(said) == read)
         }
         #expect(KubernetesClient.steady(String(repeating: "a", count: 1_000)).count == 301)
+    }
+
+    @Test(
+        "what libcurl ran into is told in words that say what to do",
+        arguments: [
+            (.tooLarge, "the answer is over 67108864 bytes", "is over 64 MiB: choose a narrower K8S_LABEL_SELECTOR"),
+            (
+                .timedOut,
+                "no whole answer within 15.0 s: Operation timed out after 15001 milliseconds with 17 out of -1 bytes received",
+                "cannot be reached: no whole answer within 15 s"
+            ),
+            (
+                .timedOut, "no whole answer within 15.0 s: Connection timed out after 2001 milliseconds",
+                "cannot be reached: no connection within 2 s: check its address, and NetworkPolicies"
+            ),
+            (
+                .connectFailed, "Failed to connect to 127.0.0.1 port 1 after 0 ms: Couldn't connect to server",
+                "Failed to connect to 127.0.0.1 port 1: Couldn't connect to server: check its address, and NetworkPolicies"
+            ),
+            (
+                .connectFailed, "SSL certificate problem: self-signed certificate",
+                "self-signed certificate: name its certificate-authority in a kubeconfig"
+            ),
+        ] as [(PodsError.Code, String, String)]
+    )
+    func explained(code: PodsError.Code, said: String, told: String) {
+        var request = CurlRequest(url: "https://10.0.0.1")
+        (request.maximumBytes, request.timeout, request.connectTimeout) = (64 << 20, .seconds(15), .seconds(2))
+        let access = KubernetesAccess(url: "https://10.0.0.1", origin: "here")
+        let message = KubernetesClient.explain(PodsError(code, said), request, access).message
+        #expect(message.contains("the API server at https://10.0.0.1") && message.hasSuffix(told), "\(message)")
     }
 
     @Test(

@@ -79,6 +79,25 @@ package struct KubernetesAccess: Sendable, Equatable {
             key: try key?.read()
         )
     }
+
+    /// Finds out whether certificates and key can be used: at the start, and when TLS fails, since a file may have been replaced since.
+    /// - Throws: A ``DiscoveryError`` that names the file, or the place in the kubeconfig.
+    package func checkCertificates() throws(DiscoveryError) {
+        guard let tls = try tls() else { return }
+        func place(_ material: Material?, _ key: String) -> String {
+            guard case .file(let path) = material else { return "\(key)-data of \(origin)" }
+            return path
+        }
+        do throws(PodsError) {
+            try tls.check(
+                authority: place(authority, "certificate-authority"),
+                certificate: place(certificate, "client-certificate"),
+                key: place(key, "client-key")
+            )
+        } catch {
+            throw DiscoveryError(.invalidConfiguration, error.message)
+        }
+    }
 }
 
 /// How ``KubernetesAccess`` is found: a URL, else a kubeconfig, else what Kubernetes gives a pod.

@@ -51,7 +51,7 @@ package struct KubernetesClient: Sendable {
         do throws(PodsError) {
             response = try await client.send(request)
         } catch {
-            throw Self.explain(error, access)
+            throw Self.explain(error, request, access)
         }
         guard 200..<300 ~= response.status else { throw Self.refusal(response, access) }
         return try Self.document(response.body) { "what answers at \(access.url) is no API server: \($0)" }
@@ -94,10 +94,10 @@ package struct KubernetesClient: Sendable {
                     return
                 case .end(.failure(let error)):
                     if let problem = feed.problem { throw problem }
-                    guard error.code != .timedOut else {
+                    guard error.code != .timedOut || Self.isConnecting(error) else {
                         throw DiscoveryError(.silent, "nothing was heard of the watch for \(limits.silenceSeconds) s")
                     }
-                    throw Self.explain(error, access)
+                    throw Self.explain(error, request, access)
                 }
             }
             // A stream whose reader is cancelled ends.
@@ -145,21 +145,52 @@ package struct KubernetesClient: Sendable {
 
     // MARK: What is told of what went wrong
 
-    private static func explain(_ error: PodsError, _ access: KubernetesAccess) -> DiscoveryError {
-        let what = "the API server at \(access.url) cannot be reached: \(steady(error.message))"
-        let code: DiscoveryError.Code =
-            switch error.code {
-            case .tooLarge: .invalidAnswer
-            case .connectFailed where error.message.contains("certificate"): .untrusted
-            default: .unreachable
-            }
-        return DiscoveryError(code, what)
+    static func explain(_ error: PodsError, _ request: CurlRequest, _ access: KubernetesAccess) -> DiscoveryError {
+        let server = "the API server at \(access.url)"
+        let words = "\(server) cannot be reached: \(steady(error.message))"
+        switch error.code {
+        case .tooLarge:
+            // Only a list is taken whole.
+            let size = request.maximumBytes
+            let bound = size >= 1 << 20 && size % (1 << 20) == 0 ? "\(size >> 20) MiB" : "\(size) bytes"
+            return DiscoveryError(
+                .invalidAnswer,
+                "the answer of \(server) is over \(bound): choose a narrower K8S_LABEL_SELECTOR"
+            )
+        case .timedOut:
+            let what =
+                isConnecting(error)
+                ? "no connection within \(seconds(request.connectTimeout)) s: check its address, and NetworkPolicies"
+                : "no whole answer within \(seconds(request.timeout)) s"
+            return DiscoveryError(.unreachable, "\(server) cannot be reached: \(what)")
+        case .connectFailed where error.message.hasPrefix("Failed to connect"):
+            return DiscoveryError(.unreachable, "\(words): check its address, and NetworkPolicies")
+        case .connectFailed:
+            // What is wrong with our own is no trouble of the network.
+            do throws(DiscoveryError) { try access.checkCertificates() } catch { return error }
+            guard error.message.contains("certificate") else { return DiscoveryError(.unreachable, words) }
+            let advice =
+                access.authority == nil
+                ? "name its certificate-authority in a kubeconfig"
+                : "check certificate-authority and tls-server-name of \(access.origin)"
+            return DiscoveryError(.untrusted, "\(words): \(advice)")
+        default: return DiscoveryError(.unreachable, words)
+        }
+    }
+
+    /// Whether what took too long was to connect, the handshake included. libcurl has one code for that and for the answer; of that it says
+    /// "Operation timed out", and "Operation too slow" after a silence.
+    private static func isConnecting(_ error: PodsError) -> Bool { !error.message.contains("Operation t") }
+
+    private static func seconds(_ time: TimeAmount) -> String {
+        let seconds = Double(time.nanoseconds) / 1e9
+        return seconds == seconds.rounded() ? "\(Int(seconds))" : "\(seconds)"
     }
 
     /// Without the times and counts in libcurl's words: a cause that stays must read the same each time.
     static func steady(_ text: String) -> String {
-        shown(text).replacing(/\ after \d+ ms/, with: "").replacing(/\ \(\d+ ms\)/, with: "")
-            .replacing(/\d+ milliseconds/, with: "some time").replacing(/\d+ (out of -?\d+ )?bytes/, with: "some bytes")
+        shown(text).replacing(/\ after \d+ (ms|milliseconds)/, with: "").replacing(/\ \(\d+ ms\)/, with: "")
+            .replacing(/\ with \d+ (out of -?\d+ )?bytes .*/, with: "")
     }
 
     /// An answer other than 2xx, in the API server's words (kubernetes.io/docs/reference/using-api/api-concepts: a `Status`).
@@ -178,9 +209,12 @@ package struct KubernetesClient: Sendable {
     static func refusal(_ status: Int, words: String, at url: String, as origin: String) -> DiscoveryError {
         switch status {
         case 401:
-            DiscoveryError(.unauthorized, "the API server does not accept the credentials of \(origin): \(words) (401)")
+            DiscoveryError(
+                .unauthorized,
+                "the API server does not accept the credentials of \(origin): \(words) (401): renew them, they are read again"
+            )
         case 403: DiscoveryError(.forbidden, "the API server does not permit it: \(words) (403)")
-        case 410: DiscoveryError(.gone, "the API server has forgotten where to go on: \(words) (410)")
+        case 410: .gone(words)
         default: DiscoveryError(.refused, "the API server at \(url) answered: \(words) (\(status))")
         }
     }

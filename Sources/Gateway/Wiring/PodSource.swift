@@ -81,6 +81,7 @@ extension LoadedConfiguration {
     /// - Throws: A ``DiscoveryError`` where no API server could be reached with what is configured.
     func kubernetesConfiguration() throws(DiscoveryError) -> KubernetesConfiguration {
         let access = try kubernetesLocation.resolve()
+        try access.checkCertificates()
         var configuration = KubernetesConfiguration(
             namespaces: settings.k8sNamespace ?? [access.namespace ?? "default"],
             selector: settings.k8sLabelSelector ?? "",
