@@ -230,6 +230,18 @@ struct DNSDiscoveryTests {
         try await world.stop()
     }
 
+    @Test("who looks once is told what is wrong, too")
+    func once() async throws {
+        let world = try await NameWorld()
+        let discovery = DNSDiscovery(
+            configuration: world.configuration,
+            group: MultiThreadedEventLoopGroup.singleton
+        )
+        let update = try await discovery.lookOnce()
+        #expect(update.pods.isEmpty && update.problem?.contains("has no addresses: there is no such name") == true)
+        try await world.stop()
+    }
+
     @Test("an answer that does not fit in a datagram is fetched over TCP")
     func truncated() async throws {
         let hosts = (0..<100).map { "10.0.1.\($0)" }

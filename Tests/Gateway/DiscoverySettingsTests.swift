@@ -1,3 +1,4 @@
+import Core
 import Discovery
 import Foundation
 import Testing
@@ -71,6 +72,36 @@ struct DiscoverySettingsTests {
         let configuration = try inside.kubernetesConfiguration()
         #expect(configuration.gateway.podName == "gateway-0" && configuration.gateway.namespace == "ml")
         #expect(configuration.namespaces == ["default"] && configuration.port == 81)
+    }
+
+    @Test("a certificate that is none in a kubeconfig is a mistake in the configuration, by its place")
+    func certificates() throws {
+        let path = FileManager.default.temporaryDirectory.appending(path: "kubeconfig-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let text = """
+            current-context: main
+            contexts: [{name: main, context: {cluster: c}}]
+            clusters: [{name: c, cluster: {server: "https://127.0.0.1:1", certificate-authority-data: Q0E=}}]
+            """
+        try text.write(toFile: path, atomically: true, encoding: .utf8)
+        let loaded = try load(environment: [
+            "DISCOVERY_MODE": "kubernetes", "K8S_LABEL_SELECTOR": "app=a", "KUBECONFIG": path,
+        ])
+        let error = #expect(throws: DiscoveryError.self) { try loaded.kubernetesConfiguration() }
+        let place = "certificate-authority-data of \(path), context main"
+        #expect(error?.message == "there is no certificate (PEM) in \(place)")
+    }
+
+    @Test("check says where it looked, and where nothing can be used, why")
+    func looked() {
+        func messages(_ used: Int, _ skipped: [SkippedPod] = []) -> [String] {
+            PodsCheck.findings(used, skipped, "app=a", "in the namespace ml", "says x").map(\.message)
+        }
+        #expect(messages(0) == ["k8s_label_selector: no pod in the namespace ml matches app=a, says x"])
+        let unready = SkippedPod(name: "a", namespace: "ml", reason: "it is not ready", isMistake: false)
+        let found = "k8s_label_selector: 1 pod can be used in the namespace ml that match app=a, says x"
+        #expect(messages(1, [unready]) == [found])
+        #expect(messages(0, [unready]).last == "the pod ml/a is not used now: it is not ready")
     }
 
     @Test("check tells how many pods a file lists, and a mistake in it as a warning")

@@ -12,6 +12,15 @@ package struct KubernetesConfiguration: Sendable {
     package var port: Int?
     package var gateway = GatewayIdentity()
 
+    /// Where pods are looked for, in words.
+    package var place: String {
+        switch namespaces.count {
+        case 0: "any namespace"
+        case 1: "the namespace \(namespaces[0])"
+        default: "the namespaces \(namespaces.joined(separator: ", "))"
+        }
+    }
+
     package init(namespaces: [String], selector: String, port: Int? = nil) {
         self.namespaces = namespaces
         self.selector = selector
@@ -99,10 +108,7 @@ package struct KubernetesDiscovery: PodDiscovery {
         var problems: [String] = []
         for problem in states.compactMap(\.problem) where !problems.contains(problem) { problems.append(problem) }
         if problems.isEmpty, used.isEmpty, skipped.isEmpty {
-            let place =
-                configuration.namespaces.isEmpty
-                ? "any namespace" : "the namespace \(configuration.namespaces.joined(separator: ", "))"
-            problems.append("no pod in \(place) matches \(configuration.selector)")
+            problems.append("no pod in \(configuration.place) matches \(configuration.selector)")
         }
         return DiscoveryUpdate(
             pods: used,

@@ -35,21 +35,43 @@ struct PodsCheck {
         let client = KubernetesClient(client: curl, location: loaded.kubernetesLocation)
         do throws(DiscoveryError) {
             let (used, skipped) = try await KubernetesDiscovery.look(with: client, configuration)
+            let own = loaded.settings.k8sNamespace == nil ? " (k8s_namespace is `own`)" : ""
+            let place = "in \(configuration.place)\(own)"
             let source = "says the API server at \(access.url), asked with what \(access.origin) has"
-            var findings = [
-                EnvironmentFinding(
-                    kind: used.isEmpty ? .warning : .good,
-                    message:
-                        "k8s_label_selector: \(used.count == 1 ? "1 pod" : "\(used.count) pods") can be used, \(source)"
-                )
-            ]
-            findings += skipped.filter(\.isMistake).map {
-                EnvironmentFinding(kind: .warning, message: "the pod \($0.id) cannot be used: \($0.reason)")
-            }
-            return findings
+            return Self.findings(used.count, skipped, configuration.selector, place, source)
         } catch {
             return [EnvironmentFinding(kind: .warning, message: "discovery_mode kubernetes: \(error)")]
         }
+    }
+
+    /// - Parameters:
+    ///   - used: How many pods can be used.
+    ///   - place: Where they were looked for: `in the namespace tasks`.
+    ///   - source: Who says so.
+    static func findings(
+        _ used: Int,
+        _ skipped: [SkippedPod],
+        _ selector: String,
+        _ place: String,
+        _ source: String
+    ) -> [EnvironmentFinding] {
+        let counted = used == 1 ? "1 pod" : "\(used) pods"
+        let what =
+            used == 0 && skipped.isEmpty
+            ? "no pod \(place) matches \(selector)" : "\(counted) can be used \(place) that match \(selector)"
+        let found = EnvironmentFinding(
+            kind: used == 0 ? .warning : .good,
+            message: "k8s_label_selector: \(what), \(source)"
+        )
+        // Of pods that can be used, those that come and go are no news.
+        let told =
+            used == 0
+            ? skipped.filter(\.isMistake) + skipped.filter { !$0.isMistake }.prefix(10) : skipped.filter(\.isMistake)
+        return [found]
+            + told.map { pod in
+                let verb = pod.isMistake ? "cannot be used" : "is not used now"
+                return EnvironmentFinding(kind: .warning, message: "the pod \(pod.id) \(verb): \(pod.reason)")
+            }
     }
 
     private func dns() async -> EnvironmentFinding {
