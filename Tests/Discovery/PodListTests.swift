@@ -47,7 +47,7 @@ struct PodListTests {
     @Test(
         "a mistake is told with its line, and nothing of the file is used",
         arguments: [
-            ("", "it is empty"),
+            ("", "it is empty: write `[]` for none"), ("# none\n\n  # yet\n", "it is empty: write `[]` for none"),
             ("pods: []", "a list of pods is expected"),
             ("- http://a:1\n- 10.0.0.1:8080", "pods.yaml:2: \"10.0.0.1:8080\" has no scheme"),
             ("- http://a:1\n- {name: b}", "pods.yaml:2: a mapping without `url`"),

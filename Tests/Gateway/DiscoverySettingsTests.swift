@@ -14,6 +14,17 @@ struct DiscoverySettingsTests {
             (["DISCOVERY_MODE": "dns"], "dns needs dns_name"),
             (["DISCOVERY_MODE": "dns", "DNS_NAME": "pods"], "dns needs dns_port"),
             (["DISCOVERY_MODE": "file"], "file needs discovery_file"),
+            (
+                ["DISCOVERY_MODE": "kubernetes", "K8S_LABEL_SELECTOR": "a", "K8S_CONTEXT": "c"],
+                "k8s_context: \"c\" is the context of a kubeconfig, and there is no kubeconfig"
+            ),
+            (
+                [
+                    "DISCOVERY_MODE": "kubernetes", "K8S_LABEL_SELECTOR": "a", "K8S_CONTEXT": "c", "KUBECONFIG": "/k",
+                    "K8S_API_URL": "http://127.0.0.1:8001",
+                ],
+                "k8s_context: \"c\" is the context of a kubeconfig, and k8s_api_url goes before the kubeconfig"
+            ),
             (["DISCOVERY_MODE": "consul"], "accepted: one of static, kubernetes, dns, file"),
         ]
     )
@@ -34,6 +45,9 @@ struct DiscoverySettingsTests {
             (["K8S_PORT": "0"], "k8s_port: \"0\" is not accepted"),
             (["K8S_API_URL": "k8s:6443"], "k8s_api_url: \"k8s:6443\" is not accepted"),
             (["DNS_NAME": "a..b"], "dns_name: \"a..b\" is not accepted"),
+            (["DNS_NAME": "10.0.0.1"], "(it is an address: for pods at addresses there is discovery_mode static"),
+            (["DNS_NAME": "10.0.0.1."], "discovery_mode static"), (["DNS_NAME": "fd00::1"], "discovery_mode static"),
+            (["DNS_NAME": "[fd00::1]"], "discovery_mode static"),
             (["DNS_SERVER": "ns.example"], "dns_server: \"ns.example\" is not accepted"),
             (["DNS_FAMILY": "both"], "accepted: one of auto, ipv4, ipv6"),
             (["DNS_REFRESH": "0.1"], "dns_refresh: \"0.1\" is not accepted"),

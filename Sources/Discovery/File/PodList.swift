@@ -13,7 +13,13 @@ package enum PodList {
         do throws(DocumentProblem) {
             root = try DocumentNode.read(text, file: file)
         } catch {
-            throw DiscoveryError(.invalidFile, "\(file): \(error)")
+            let lines = text.split(whereSeparator: \.isNewline).map { $0.trimmingSpaces() }
+            let isBlank = lines.allSatisfy { $0.isEmpty || $0.hasPrefix("#") }
+            // Not taken for a list of none: it may be one that is being written.
+            throw DiscoveryError(
+                .invalidFile,
+                isBlank ? "\(file): it is empty: write `[]` for none" : "\(file): \(error)"
+            )
         }
         guard case .sequence(let entries) = root.value else {
             throw problem(

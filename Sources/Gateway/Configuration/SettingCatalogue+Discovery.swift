@@ -184,7 +184,14 @@ extension SettingType where Value == String {
             "NAME",
             accepted: "a name such as pods.example, or one of services such as _http._tcp.pods.example",
             parse: { text throws(SettingRejection) in
-                let labels = (text.hasSuffix(".") ? text.dropLast() : text[...])
+                let name = text.hasSuffix(".") ? String(text.dropLast()) : text
+                let unbracketed =
+                    name.hasPrefix("[") && name.hasSuffix("]") ? String(name.dropFirst().dropLast()) : name
+                if (try? SocketAddress(ipAddress: unbracketed, port: 0)) != nil {
+                    throw SettingRejection("it is an address: for pods at addresses there is discovery_mode static")
+                }
+                let labels =
+                    name
                     .split(separator: ".", omittingEmptySubsequences: false)
                 let isName =
                     text.utf8.count <= 253

@@ -67,8 +67,10 @@ enum SettingRules {
         switch settings.discoveryMode {
         case .static: return []
         case .kubernetes:
-            return settings.k8sLabelSelector == nil
+            let selector =
+                settings.k8sLabelSelector == nil
                 ? [missing("k8s_label_selector", "the labels of task pods, such as app=task-pod")] : []
+            return selector + [context(of: loaded)].compactMap { $0 }
         case .dns:
             guard let name = settings.dnsName else {
                 return [missing("dns_name", "the name whose addresses the pods are")]
@@ -81,6 +83,20 @@ enum SettingRules {
             return settings.discoveryFile == nil
                 ? [missing("discovery_file", "the path of a file that lists pods")] : []
         }
+    }
+
+    /// A context that nothing is asked for would leave the gateway in another cluster than was meant.
+    private static func context(of loaded: LoadedConfiguration) -> ConfigurationProblem? {
+        let settings = loaded.settings
+        guard let context = settings.k8sContext, settings.k8sAPIURL != nil || settings.kubeconfig == nil else {
+            return nil
+        }
+        let why = settings.k8sAPIURL == nil ? "there is no kubeconfig" : "k8s_api_url goes before the kubeconfig"
+        return ConfigurationProblem(
+            "k8s_context: \(quoted(context)) is the context of a kubeconfig, and \(why)",
+            origin: loaded.origin("k8s_context"),
+            accepted: "with KUBECONFIG, and without K8S_API_URL"
+        )
     }
 
     /// A token that stood in two lists would do what the lesser of them is there to prevent.
