@@ -46,6 +46,27 @@ struct AdminOptionsTests {
         #expect(error?.code == .usage)
     }
 
+    @Test(
+        "without a URL it is the gateway that would run with this environment",
+        arguments: [
+            (["ADMIN_PORT": "9191"], "http://127.0.0.1:9191"),
+            (["ADMIN_HOST": "0.0.0.0", "ADMIN_PORT": "9191"], "http://127.0.0.1:9191"),
+            (["ADMIN_HOST": "::"], "http://[::1]:9090"), (["ADMIN_HOST": "::1"], "http://[::1]:9090"),
+            (["ADMIN_HOST": "ops.example"], "http://ops.example:9090"),
+            (["ADMIN_TLS_CERT_FILE": "/c.pem"], "https://127.0.0.1:9090"),
+            (["ADMIN_URL": "http://a:1", "ADMIN_PORT": "9191"], "http://a:1"),
+        ]
+    )
+    func ownURL(environment: [String: String], url: String) throws {
+        #expect(try fleet([], environment).gateways.map(\.url) == [url])
+    }
+
+    @Test("a port that is none is refused, unless a URL is given", arguments: ["0", "tcp://10.0.0.1:9090", "70000"])
+    func noPort(port: String) throws {
+        #expect(problem([], ["ADMIN_PORT": port])?.message.contains(port) == true)
+        #expect(try fleet(["--admin-url", "http://a"], ["ADMIN_PORT": port]).gateways.map(\.url) == ["http://a"])
+    }
+
     @Test("the token comes from a file, or from the environment; the gateway's own file will do")
     func tokens() async throws {
         try await withFolder { folder in

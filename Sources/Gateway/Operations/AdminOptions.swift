@@ -9,7 +9,7 @@ struct AdminOptions: ParsableArguments {
     @Option(
         name: .customLong("admin-url"),
         help: ArgumentHelp(
-            "The gateway's operators' listener; several, separated by commas, are shown together. [ADMIN_URL] (default: \(standardURL))",
+            "The gateway's operators' listener; several, separated by commas, are shown together. [ADMIN_URL] (default: \(standardURL), or where ADMIN_HOST and ADMIN_PORT say)",
             valueName: "URL,…"
         )
     )
@@ -45,7 +45,7 @@ struct AdminOptions: ParsableArguments {
         http: CurlClient = CurlClient()
     ) throws -> AdminFleet {
         func value(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
-        let urls = (url ?? value("ADMIN_URL") ?? Self.standardURL).split(separator: ",").map(\.trimmed).filter {
+        let urls = try (url ?? value("ADMIN_URL") ?? Self.ownURL(value)).split(separator: ",").map(\.trimmed).filter {
             !$0.isEmpty
         }
         var token = value("ADMIN_TOKEN")
@@ -70,6 +70,19 @@ struct AdminOptions: ParsableArguments {
             throw GatewayError(.usage, "--admin-url names no gateway, or one twice")
         }
         return AdminFleet(gateways: gateways)
+    }
+
+    /// Of a gateway with this environment on this machine: in a container commands have the one that `serve` has.
+    private static func ownURL(_ value: (String) -> String?) throws(GatewayError) -> String {
+        let host = value("ADMIN_HOST") ?? "127.0.0.1"
+        let port = value("ADMIN_PORT") ?? "9090"
+        guard let number = UInt16(port), number > 0 else {
+            throw GatewayError(.usage, "admin_port: \(quoted(port)) is no port; name the gateway with --admin-url")
+        }
+        // Where it listens at all addresses it does so at the loopback's.
+        let reached = ["0.0.0.0": "127.0.0.1", "::": "::1"][host] ?? host
+        let scheme = value("ADMIN_TLS_CERT_FILE") == nil ? "http" : "https"
+        return "\(scheme)://\(reached.contains(":") ? "[\(reached)]" : reached):\(number)"
     }
 
     /// A URL without what comes after host and port (people paste the page's); `host:port` means http. nil where it is no such thing, or
