@@ -35,7 +35,15 @@ class PackageTests(unittest.TestCase):
             page = said(REPOSITORY / "Scripts/man-page", PROGRAMS / program)
             self.assertIn(f".BR {other} (1)", page.replace("\\-", "-"))
             requests = {line.split()[0] for line in page.splitlines() if line.startswith((".", "'"))}
-            self.assertLessEqual(requests, {".TH", ".SH", ".SS", ".PP", ".TP", ".B", ".I", ".BR", ".IR"})
+            self.assertLessEqual(requests, {".TH", ".SH", ".SS", ".PP", ".TP", ".B", ".I", ".BR", ".IR", ".nh", ".ad"})
+
+    def test_manual_pages_fit_a_terminal_line_by_line(self):
+        for program in ("neutrino-gateway", "neutrino-pod"):
+            page = said(REPOSITORY / "Scripts/man-page", PROGRAMS / program)
+            # A line of one long word cannot be stretched to the margin: man warns of it.
+            self.assertIn("\n.ad l\n", page)
+            words = re.split(r"\s|\\:", page.replace("\\-", "-"))
+            self.assertLessEqual(max(map(len, words)), 40, max(words, key=len))
 
     def test_bash_can_read_the_completions(self):
         for program in ("neutrino-gateway", "neutrino-pod"):
