@@ -30,8 +30,14 @@ struct BodyReader {
     private var state: State
     private var excess = 0
     private var trailerLines: FieldLines?
+    /// What the head took of the bounds, which hold for its fields and the trailers together, as in llhttp's decoder.
+    private let headBytes: Int
+    private let headLines: Int
 
-    init(_ framing: BodyFraming) {
+    /// - Parameter head: That of the message; nil where there is none yet.
+    init(_ framing: BodyFraming, behind head: FieldLines?) {
+        headBytes = head?.next ?? 0
+        headLines = head?.lines.count ?? 0
         switch framing {
         case .none: state = .length(0)
         case .length(let length): state = .length(length)
@@ -106,14 +112,17 @@ struct BodyReader {
         }
         var lines = trailerLines ?? FieldLines(start: 0)
         trailerLines = nil
-        let outcome = buffer.withUnsafeReadableBytes { lines.read($0, limits: limits) }
+        var rest = limits
+        rest.headBytes -= headBytes
+        rest.fieldLines -= headLines
+        let outcome = buffer.withUnsafeReadableBytes { lines.read($0, limits: rest) }
         if lines.framing.saysAnything { return .refused(.framingInTrailers) }
         switch outcome {
         case .incomplete:
             trailerLines = lines
             return .incomplete
         case .refused(let error):
-            return .refused(error)
+            return .refused(error.status == 431 ? .trailersTooLarge(limits) : error)
         case .complete:
             let trailers = lines.fields(in: buffer, messageStart: buffer.readerIndex)
             buffer.moveReaderIndex(forwardBy: lines.next)

@@ -114,5 +114,12 @@ extension MessageError {
         )
     }
 
+    static func trailersTooLarge(_ limits: MessageLimits) -> MessageError {
+        MessageError(
+            status: 431,
+            "head and trailers are larger than \(limits.headBytes) bytes, or have more than \(limits.fieldLines) fields"
+        )
+    }
+
     static let controlInField = MessageError("a control character in a field")
 }

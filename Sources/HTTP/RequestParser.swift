@@ -20,7 +20,7 @@ struct RequestParser {
     private var searched = 0
     private var line = RequestLine()
     private var fields = FieldLines(start: 0)
-    private var body = BodyReader(.none)
+    private var body = BodyReader(.none, behind: nil)
     private var endsConnection = false
 
     init(limits: MessageLimits) { self.limits = limits }
@@ -117,8 +117,8 @@ struct RequestParser {
         if case .absolute(let authority) = line.form { RequestTarget.normalise(&head, authority: authority) }
         endsConnection = !fields.framing.keepsConnection(version: line.version)
         buffer.moveReaderIndex(forwardBy: fields.next)
+        body = BodyReader(framing, behind: fields)
         fields = FieldLines(start: 0)
-        body = BodyReader(framing)
         state = .body
         return .head(head, framing: framing)
     }

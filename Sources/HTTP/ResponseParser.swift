@@ -22,7 +22,7 @@ struct ResponseParser {
     private var searched = 0
     private var line = StatusLine()
     private var fields = FieldLines(start: 0)
-    private var body = BodyReader(.none)
+    private var body = BodyReader(.none, behind: nil)
     private var keepsConnection = true
 
     init(limits: MessageLimits) { self.limits = limits }
@@ -115,6 +115,7 @@ struct ResponseParser {
             fields: fields.fields(in: buffer, messageStart: buffer.readerIndex)
         )
         buffer.moveReaderIndex(forwardBy: fields.next)
+        let read = fields
         fields = FieldLines(start: 0)
         keepsConnection = facts.keepsConnection(version: line.version) && framing != .untilClose
         if line.status < 200 {
@@ -123,7 +124,7 @@ struct ResponseParser {
             state = .statusLine
             return .informational(head)
         }
-        body = BodyReader(framing)
+        body = BodyReader(framing, behind: read)
         state = .body
         return .head(head, framing: framing, keepAlive: keepsConnection)
     }

@@ -109,6 +109,21 @@ import Testing
         }
     }
 
+    @Test("The bounds hold for head and trailers together", arguments: [7, .max], MessageCodec.allCases)
+    func trailersBehindLongHead(piece: Int, codec: MessageCodec) throws {
+        // With Host and Transfer-Encoding 101 of 200 lines, and some 33 of 64 KiB.
+        for line in ["A: b\r\n", "A: " + String(repeating: "b", count: 330) + "\r\n"] {
+            let head =
+                "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n" + String(repeating: line, count: 99)
+                + "\r\n0\r\n"
+            for (count, isWhole) in [(90, true), (100, false)] {
+                let text = head + String(repeating: line, count: count) + "\r\n"
+                let wire = try RequestWire.read(Array(text.utf8), in: piece, by: codec)
+                #expect(wire.requests.map(\.isWhole) == [isWhole], "\(count) lines of \(line.utf8.count) bytes")
+            }
+        }
+    }
+
     @Test("What is left over of one read does not keep all earlier ones")
     func leftOvers() throws {
         var parser = RequestParser(limits: MessageLimits())
