@@ -171,6 +171,7 @@ struct RequestLogTests {
         outcome.answerBytes = 5
         test.journal.end(outcome)
         let replay = try await test.insert(test.request("/a?b", priority: .replay, replayOf: id))
+        try await test.queue.flush()
         let entry = try #require(try await test.queue.log.detail(id))
         #expect(entry.summary.method == "PUT")
         #expect(entry.summary.state == .failed)
