@@ -52,6 +52,7 @@ struct AdminOptionsTests {
             (["ADMIN_PORT": "9191"], "http://127.0.0.1:9191"),
             (["ADMIN_HOST": "0.0.0.0", "ADMIN_PORT": "9191"], "http://127.0.0.1:9191"),
             (["ADMIN_HOST": "::"], "http://[::1]:9090"), (["ADMIN_HOST": "::1"], "http://[::1]:9090"),
+            (["ADMIN_HOST": "[::]"], "http://[::1]:9090"), (["ADMIN_HOST": "[::1]"], "http://[::1]:9090"),
             (["ADMIN_HOST": "ops.example"], "http://ops.example:9090"),
             (["ADMIN_TLS_CERT_FILE": "/c.pem"], "https://127.0.0.1:9090"),
             (["ADMIN_URL": "http://a:1", "ADMIN_PORT": "9191"], "http://a:1"),
@@ -65,6 +66,12 @@ struct AdminOptionsTests {
     func noPort(port: String) throws {
         #expect(problem([], ["ADMIN_PORT": port])?.message.contains(port) == true)
         #expect(try fleet(["--admin-url", "http://a"], ["ADMIN_PORT": port]).gateways.map(\.url) == ["http://a"])
+    }
+
+    @Test("a host that is none is refused, unless a URL is given", arguments: ["a b", "[::1]:9090", "[]"])
+    func noHost(host: String) throws {
+        #expect(problem([], ["ADMIN_HOST": host])?.message.hasPrefix("admin_host: ") == true)
+        #expect(try fleet(["--admin-url", "http://a"], ["ADMIN_HOST": host]).gateways.map(\.url) == ["http://a"])
     }
 
     @Test("the token comes from a file, or from the environment; the gateway's own file will do")

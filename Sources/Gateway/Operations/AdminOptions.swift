@@ -4,7 +4,7 @@ import Pods
 
 /// The options of every command that talks to a gateway.
 struct AdminOptions: ParsableArguments {
-    static let standardURL = "http://127.0.0.1:9090"
+    static let standardURL = gatewayURL(GatewaySettings().adminHost, GatewaySettings().adminPort)
 
     @Option(
         name: .customLong("admin-url"),
@@ -74,15 +74,33 @@ struct AdminOptions: ParsableArguments {
 
     /// Of a gateway with this environment on this machine: in a container commands have the one that `serve` has.
     private static func ownURL(_ value: (String) -> String?) throws(GatewayError) -> String {
-        let host = value("ADMIN_HOST") ?? "127.0.0.1"
-        let port = value("ADMIN_PORT") ?? "9090"
-        guard let number = UInt16(port), number > 0 else {
-            throw GatewayError(.usage, "admin_port: \(quoted(port)) is no port; name the gateway with --admin-url")
+        let standard = GatewaySettings()
+        /// As `serve` reads it.
+        func setting<Value>(
+            _ key: String,
+            _ type: SettingType<Value>,
+            _ standard: Value
+        ) throws(GatewayError) -> Value {
+            guard let text = value(key.uppercased()) else { return standard }
+            do throws(SettingRejection) {
+                return try type.parse(text)
+            } catch {
+                let why = error.detail ?? "accepted: \(type.accepted)"
+                throw GatewayError(.usage, "\(key): \(quoted(text)): \(why); or name the gateway with --admin-url")
+            }
+        }
+        let host = try setting("admin_host", .host, standard.adminHost)
+        let port = try setting("admin_port", .port, standard.adminPort)
+        guard port > 0 else {
+            throw GatewayError(.usage, "admin_port: \"0\" is any that is free; name the gateway with --admin-url")
         }
         // Where it listens at all addresses it does so at the loopback's.
         let reached = ["0.0.0.0": "127.0.0.1", "::": "::1"][host] ?? host
-        let scheme = value("ADMIN_TLS_CERT_FILE") == nil ? "http" : "https"
-        return "\(scheme)://\(reached.contains(":") ? "[\(reached)]" : reached):\(number)"
+        return gatewayURL(reached, port, scheme: value("ADMIN_TLS_CERT_FILE") == nil ? "http" : "https")
+    }
+
+    private static func gatewayURL(_ host: String, _ port: Int, scheme: String = "http") -> String {
+        "\(scheme)://\(host.contains(":") ? "[\(host)]" : host):\(port)"
     }
 
     /// A URL without what comes after host and port (people paste the page's); `host:port` means http. nil where it is no such thing, or
