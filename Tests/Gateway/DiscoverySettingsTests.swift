@@ -118,6 +118,16 @@ struct DiscoverySettingsTests {
         #expect(messages(0, [unready]).last == "the pod ml/a is not used now: it is not ready")
     }
 
+    @Test("check tells how many pods a name has, also where a part of it is in trouble")
+    func named() {
+        let pods = [PodDescription(host: "10.0.0.1", port: 80)]
+        let trouble = "\"b.test\" has no addresses"
+        let findings = PodsCheck.findings(DiscoveryUpdate(pods: pods, problem: trouble))
+        #expect(findings.map(\.message) == ["dns_name: 1 pod", "dns_name: \(trouble)"])
+        #expect(findings.map(\.kind) == [.good, .warning])
+        #expect(PodsCheck.findings(DiscoveryUpdate(pods: pods)).map(\.message) == ["dns_name: 1 pod"])
+    }
+
     @Test("check tells how many pods a file lists, and a mistake in it as a warning")
     func checked() async throws {
         let path = FileManager.default.temporaryDirectory.appending(path: "pods-\(UUID().uuidString).yaml").path

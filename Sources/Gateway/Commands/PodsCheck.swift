@@ -15,7 +15,7 @@ struct PodsCheck {
         switch settings.discoveryMode {
         case .static: return [Self.count(settings.staticBackends.count, "static_backends")]
         case .kubernetes: return await kubernetes()
-        case .dns: return [await dns()]
+        case .dns: return await dns()
         case .file: return [file(settings.discoveryFile ?? "")]
         }
     }
@@ -74,20 +74,23 @@ struct PodsCheck {
             }
     }
 
-    private func dns() async -> EnvironmentFinding {
+    private func dns() async -> [EnvironmentFinding] {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let finding: EnvironmentFinding
+        let findings: [EnvironmentFinding]
         do throws(DiscoveryError) {
             let discovery = DNSDiscovery(configuration: loaded.settings.dnsConfiguration, group: group)
-            let update = try await discovery.lookOnce()
-            finding =
-                update.problem.map { EnvironmentFinding(kind: .warning, message: "dns_name: \($0)") }
-                ?? Self.count(update.pods.count, "dns_name")
+            findings = Self.findings(try await discovery.lookOnce())
         } catch {
-            finding = EnvironmentFinding(kind: .warning, message: "dns_name: \(error)")
+            findings = [EnvironmentFinding(kind: .warning, message: "dns_name: \(error)")]
         }
         try? await group.shutdownGracefully()
-        return finding
+        return findings
+    }
+
+    /// - Parameter update: What a name came to: where a part of it is in trouble, the rest is used, and counts.
+    static func findings(_ update: DiscoveryUpdate) -> [EnvironmentFinding] {
+        let trouble = update.problem.map { EnvironmentFinding(kind: .warning, message: "dns_name: \($0)") }
+        return [count(update.pods.count, "dns_name")] + [trouble].compactMap { $0 }
     }
 
     /// A broken file does not keep `serve` from starting: it waits for a better one.
