@@ -50,8 +50,8 @@ static inline CURLMcode neutrino_curl_multi_set_long(CURLM *multi, CURLMoption o
     return curl_multi_setopt(multi, option, value);
 }
 
-static inline void neutrino_curl_share_connections(CURLSH *share) {
-    curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT);
+static inline CURLSHcode neutrino_curl_share_connections(CURLSH *share) {
+    return curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT);
 }
 
 static inline CURLcode neutrino_curl_message_result(const CURLMsg *message) {

@@ -43,6 +43,20 @@ struct CurlClientTests {
         try await server.stop()
     }
 
+    @Test("connections that are used no more are closed", .timeLimit(.minutes(1)))
+    func unused() async throws {
+        let client = CurlClient(unusedTime: .zero)
+        var servers: [TestServer] = []
+        for _ in 0..<5 { servers.append(try await TestServer { $0.answer("") }) }
+        for server in servers { _ = try await client.send(request(server)) }
+        // Those of one are kept near another's now and then: not all four's.
+        while !servers.dropLast().contains(where: { $0.closedCount > 0 }) {
+            _ = try await client.send(request(servers[4]))
+        }
+        #expect(servers[4].accepted == 1)
+        for server in servers { try await server.stop() }
+    }
+
     @Test("any status is an answer, and a redirect is not followed")
     func statuses() async throws {
         let server = try await TestServer { exchange in

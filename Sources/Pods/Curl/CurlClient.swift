@@ -1,17 +1,19 @@
 import Glibc
 import NIOConcurrencyHelpers
-import NIOCore
+package import NIOCore
 
 /// The control plane's HTTP client: libcurl's multi interface on one thread of its own, with connections that are kept.
 ///
 /// No proxies from the environment, no redirects, no netrc; certificates are verified; every answer is bounded in size and time.
 /// For what streams, or is on the data path, it is not.
 package final class CurlClient: Sendable {
-    private let loop = CurlLoop()
+    private let loop: CurlLoop
     /// nil once it was joined.
     private let thread: NIOLockedValueBox<pthread_t?>
 
-    package init() {
+    /// - Parameter unusedTime: How long connections are kept at least that no exchange was made near.
+    package init(unusedTime: TimeAmount = .seconds(60)) {
+        loop = CurlLoop(unusedTime: unusedTime)
         var thread = pthread_t()
         let code = pthread_create(
             &thread,

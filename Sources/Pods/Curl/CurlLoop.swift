@@ -21,7 +21,7 @@ final class CurlLoop: @unchecked Sendable {
 
     private let inbox = NIOLockedValueBox(Inbox())
     private let multi: UnsafeMutableRawPointer
-    private let connections = ConnectionShares()
+    private let connections: ConnectionShares
     private var timers: [Timer] = []
     private var underWay: [ObjectIdentifier: CurlTransfer] = [:]
     private var spare: [CurlTransfer] = []
@@ -34,12 +34,14 @@ final class CurlLoop: @unchecked Sendable {
     private static let maximumSpare = 64
     /// Idle connections that are kept in each of ``connections``: one for each pod that is polled. Without this libcurl keeps four for each
     /// exchange under way.
-    private static let maximumConnections = 1024
+    private static let maximumConnections = 256
 
     private static let isInitialised = curl_global_init(Int(CURL_GLOBAL_ALL)) == CURLE_OK
 
-    init() {
+    /// - Parameter unusedTime: See ``CurlClient/init(unusedTime:)``.
+    init(unusedTime: TimeAmount) {
         precondition(Self.isInitialised, "libcurl cannot be set up")
+        connections = ConnectionShares(unusedTime: unusedTime)
         guard let multi = curl_multi_init() else { preconditionFailure("no memory for libcurl") }
         self.multi = multi
         _ = neutrino_curl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, Self.maximumConnections)
@@ -94,9 +96,8 @@ final class CurlLoop: @unchecked Sendable {
             if !isClosed { curl_multi_poll(multi, nil, 0, pollMilliseconds(), nil) }
         }
         isOver = true
-        for transfer in underWay.values {
-            curl_multi_remove_handle(multi, transfer.handle)
-            transfer.finish(.failure(Self.closed))
+        for transfer in Array(underWay.values) {
+            end(transfer, .failure(Self.closed))
         }
         underWay.removeAll()
         timers.removeAll()
@@ -118,7 +119,7 @@ final class CurlLoop: @unchecked Sendable {
         begun += 1
         transfer.prepare(
             request,
-            connections: connections.share(for: request),
+            connections: connections.begin(request),
             prunesNames: begun % 1024 == 0,
             call: call,
             completion: completion
@@ -180,7 +181,9 @@ final class CurlLoop: @unchecked Sendable {
     private func end(_ transfer: CurlTransfer, _ result: Result<Void, PodsError>) {
         curl_multi_remove_handle(multi, transfer.handle)
         underWay[ObjectIdentifier(transfer)] = nil
+        let slot = transfer.slot
         transfer.finish(result)
+        connections.ended(slot)
         if spare.count < Self.maximumSpare { spare.append(transfer) }
     }
 

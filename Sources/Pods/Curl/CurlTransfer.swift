@@ -23,6 +23,8 @@ final class CurlTransfer {
     private var isTooLarge = false
     private var timeout = TimeAmount.zero
     private(set) var call: CurlCall?
+    /// Of ``ConnectionShares``.
+    private(set) var slot = 0
     private var completion: (@Sendable (Result<CurlResponse, PodsError>) -> Void)?
 
     init?() {
@@ -81,11 +83,11 @@ final class CurlTransfer {
     /// libcurl looks through all names that it remembers, addresses among them, at the end of each exchange whose handle lets names
     /// grow old: with thousands of pods that cost more than the exchange. So where the host is an address, only some do.
     /// - Parameters:
-    ///   - connections: Where the request's connection is kept; nil for the loop's own cache.
+    ///   - connections: Where the request's connection is kept; nil for the loop's own cache. Left when the exchange ends.
     ///   - prunesNames: Whether this one does.
     func prepare(
         _ request: CurlRequest,
-        connections: UnsafeMutableRawPointer?,
+        connections: (slot: Int, share: UnsafeMutableRawPointer?),
         prunesNames: Bool,
         call: CurlCall,
         completion: @escaping @Sendable (Result<CurlResponse, PodsError>) -> Void
@@ -99,7 +101,8 @@ final class CurlTransfer {
         isTooLarge = false
         fieldBytes = 0
         errorText[0] = 0
-        _ = neutrino_curl_set_pointer(handle, CURLOPT_SHARE, connections)
+        slot = connections.slot
+        _ = neutrino_curl_set_pointer(handle, CURLOPT_SHARE, connections.share)
         set(CURLOPT_URL, request.url)
         set(CURLOPT_DNS_CACHE_TIMEOUT, request.isAddress && !prunesNames ? -1 : Self.nameLifetime)
         setMethod(request)
@@ -138,6 +141,7 @@ final class CurlTransfer {
         set(CURLOPT_HTTPHEADER, list: [])
         set(CURLOPT_CONNECT_TO, list: [])
         freeLists()
+        _ = neutrino_curl_set_pointer(handle, CURLOPT_SHARE, nil)
         completion?(answer)
     }
 

@@ -89,6 +89,9 @@ final class TestServer: Sendable {
     /// Bytes of request bodies read so far.
     var bodyBytes: Int { state.withLockedValue { $0.bodyBytes } }
 
+    /// Connections that were closed by either side so far.
+    var closedCount: Int { state.withLockedValue { $0.closed } }
+
     /// Waits until that many connections were closed by either side.
     func closed(_ count: Int) async {
         await withCheckedContinuation { continuation in
