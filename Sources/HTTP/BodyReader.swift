@@ -30,7 +30,7 @@ struct BodyReader {
     private var state: State
     private var excess = 0
     private var trailerLines: FieldLines?
-    /// What the head took of the bounds, which hold for its fields and the trailers together, as in llhttp's decoder.
+    /// What the head took of the bounds, which hold for its fields and the trailers together, as in NIOHTTP1.
     private let headBytes: Int
     private let headLines: Int
 
@@ -113,7 +113,8 @@ struct BodyReader {
         var lines = trailerLines ?? FieldLines(start: 0)
         trailerLines = nil
         var rest = limits
-        rest.headBytes -= headBytes
+        // The empty line that ends the message counts for nothing, whether it comes behind trailers or alone.
+        rest.headBytes += 2 - headBytes
         rest.fieldLines -= headLines
         let outcome = buffer.withUnsafeReadableBytes { lines.read($0, limits: rest) }
         if lines.framing.saysAnything { return .refused(.framingInTrailers) }

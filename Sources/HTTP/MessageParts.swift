@@ -43,7 +43,7 @@ package struct MessageError: Error, Sendable, Hashable, CustomStringConvertible 
 
 /// Bounds on what is read of a message.
 package struct MessageLimits: Sendable {
-    /// Of a start line, its fields and the trailers together, in bytes; over it 431.
+    /// Of a start line, its fields and the trailers together, in bytes; over it 431. NIOHTTP1 counts only what fields are named and say.
     package var headBytes = 64 * 1024
     /// Field lines in a head and the trailers together.
     package var fieldLines = 200
