@@ -10,7 +10,7 @@ package protocol RequestJournal: Sendable {
     func insert(_ request: QueuedRequest, pod: Pod?, receiver: any CommitReceiver)
     /// Writes a later dispatch of a request that was inserted. Where the insert's own commit failed, this fails too.
     func attempt(_ request: QueuedRequest, number: Int, pod: Pod, receiver: any CommitReceiver)
-    /// Writes how a request ended: lazily, when 64 wait or after 5 ms. Never dropped while the disk works: kept
+    /// Writes how a request ended: lazily, with a commit of few rows, when 64 wait, or after 5 ms. Never dropped while the disk works: kept
     /// and tried again.
     func end(_ outcome: Outcome)
     /// Writes that a request was refused at the door: lazily, at most 100 a second, the rest only counted.

@@ -33,7 +33,7 @@ extension RequestQueue {
     /// Makes the file, where there is room for it.
     private func makeCopy(_ path: String) throws(QueueError) {
         guard let free = DatabaseDisk.space(DatabaseFile.parent(of: configuration.databasePath))?.free else {
-            throw QueueError(.storage, "the disk of \(configuration.databasePath) cannot be asked: \(errnoText())")
+            throw QueueError(.storage, "the free space on the disk of \(configuration.databasePath) cannot be told")
         }
         let wanted = statistics.databaseBytes + Self.spareBytes
         guard free >= wanted else {

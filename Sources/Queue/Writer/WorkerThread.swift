@@ -1,7 +1,7 @@
 import CSQLite
 import Glibc
 
-/// A thread that runs one function to its end. Its owner waits for it or lets it go: one of both, once.
+/// A thread that runs one function to its end. Its owner waits for it or lets it go: exactly one of the two, once.
 final class WorkerThread: @unchecked Sendable {
     // `@unchecked`: `handle` is written by init only, and used once, by the owner.
 

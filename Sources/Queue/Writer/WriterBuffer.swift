@@ -46,8 +46,11 @@ final class WriterBuffer: @unchecked Sendable {
 
     /// Outcomes that do not wait for company.
     static let outcomesAtOnce = 64
-    /// How long a lone outcome waits, in nanoseconds.
+    /// How long an outcome waits for company, in nanoseconds.
     static let outcomeDelay: Int64 = 5_000_000
+    /// Rows that go without the outcomes at hand: they are told sooner, and outcomes cost less together. Fewer take them along, since a
+    /// transaction of their own would cost more.
+    static let crowd = 5
 
     private let limit: Int
     private let rejectionsPerSecond: Int
@@ -65,7 +68,16 @@ final class WriterBuffer: @unchecked Sendable {
     /// The largest id whose row may be missing; see ``lastUnwritten``.
     private var lastUnwrittenID: Int64 = 0
 
-    init(ids: RequestIDGenerator, limit: Int, rejectionsPerSecond: Int) {
+    private let now: @Sendable () -> Int64
+
+    /// - Parameter now: For how long outcomes have waited; by the monotonic clock, in nanoseconds.
+    init(
+        ids: RequestIDGenerator,
+        limit: Int,
+        rejectionsPerSecond: Int,
+        now: @escaping @Sendable () -> Int64 = { monotonicNanoseconds() }
+    ) {
+        self.now = now
         self.ids = ids
         self.limit = limit
         self.rejectionsPerSecond = rejectionsPerSecond
@@ -182,7 +194,8 @@ final class WriterBuffer: @unchecked Sendable {
 
     // MARK: Taking, from the writer's thread
 
-    /// Waits until there is something to write, or the time has come, and takes all of it.
+    /// Waits until there is something to write, or the time has come, and takes it: all, but for outcomes and rejections that may wait
+    /// while there are rows enough for a transaction.
     /// - Parameters:
     ///   - batch: Empty; its arrays' memory is used again.
     ///   - deadline: By the monotonic clock.
@@ -207,20 +220,19 @@ final class WriterBuffer: @unchecked Sendable {
             lock.wait(until: wakeAt)
             asleepUntil = nil
         }
-        if waiting.rows.isEmpty || lazyIsDue || !waiting.jobs.isEmpty || isClosed || isBroken {
-            swap(&waiting, &batch)
-        } else {
-            // Rows alone are told sooner, and outcomes cost less together.
+        if waiting.rows.count >= Self.crowd, waiting.jobs.isEmpty, !isClosed, !isBroken, !isLazyDue {
             swap(&waiting.rows, &batch.rows)
             swap(&waiting.discarded, &batch.discarded)
+        } else {
+            swap(&waiting, &batch)
         }
         batch.isLast = isClosed
     }
 
-    /// Whether the outcomes and rejections that wait are to wait no longer for company.
-    private var lazyIsDue: Bool {
+    /// Whether the outcomes and rejections at hand have company enough, or waited long enough for it.
+    private var isLazyDue: Bool {
         waiting.outcomes.count + waiting.rejections.count >= Self.outcomesAtOnce
-            || monotonicNanoseconds() >= lazySince + Self.outcomeDelay
+            || now() >= lazySince + Self.outcomeDelay
     }
 
     /// What waits, for metrics.
@@ -256,7 +268,7 @@ extension WriterBuffer {
     }
 
     private func noteLazy() {
-        if waiting.outcomes.isEmpty, waiting.rejections.isEmpty { lazySince = monotonicNanoseconds() }
+        if waiting.outcomes.isEmpty, waiting.rejections.isEmpty { lazySince = now() }
     }
 
     private func wakeForLazy() {
