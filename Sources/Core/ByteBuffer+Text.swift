@@ -1,14 +1,14 @@
 package import NIOCore
 
 extension ByteBuffer {
-    /// Writes a text, as ``writeStaticString(_:)`` does with several times the instructions: heads are written from many.
+    /// Writes a text. For the hot path: heads are written from many, and NIO's `writeStaticString` takes several times the instructions.
     /// - Returns: How many bytes.
     @discardableResult
     package mutating func writeText(_ text: StaticString) -> Int {
         writeRaw(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
-    /// Writes bytes of somewhere else.
+    /// Writes bytes, which are not this buffer's own. For the hot path, as ``writeText(_:)``: NIO's `writeBytes` is for any collection.
     /// - Returns: How many.
     @discardableResult
     package mutating func writeRaw(_ bytes: UnsafeRawBufferPointer) -> Int {

@@ -21,12 +21,14 @@ package struct HeaderFields: Sendable {
             self.valueLength = UInt32(truncatingIfNeeded: valueLength)
         }
 
+        /// The line's name.
         /// - Parameter bytes: Of ``HeaderFields/storage``.
         @inlinable @inline(__always)
         func name(in bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
             UnsafeRawBufferPointer(rebasing: bytes[Int(nameStart)..<Int(nameStart) + Int(nameLength)])
         }
 
+        /// The line's value, without the white space around it.
         /// - Parameter bytes: Of ``HeaderFields/storage``.
         @inlinable @inline(__always)
         func value(in bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {

@@ -70,6 +70,7 @@ struct RequestTable {
 
     var count: Int { entries.count - vacant.count }
 
+    // Not `_read`: see ``PodTable``.
     subscript(slot: Int) -> RequestEntry {
         get { entries[slot] }
         _modify { yield &entries[slot] }

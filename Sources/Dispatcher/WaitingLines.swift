@@ -52,6 +52,7 @@ struct WaitingLines {
     /// Replays among them.
     private(set) var replayCount = 0
 
+    // Not `_read`: see ``PodTable``.
     subscript(line: Int) -> WaitingLine {
         get { lines[line] }
         _modify { yield &lines[line] }
