@@ -3,8 +3,15 @@ package struct PodsError: Error, Sendable, CustomStringConvertible {
     package enum Code: Hashable, Sendable {
         /// A list of backends, a URL, a certificate file: nothing that starts with it would work.
         case invalidConfiguration
-        /// No connection: refused, unreachable, an unknown host, a handshake that failed.
+        /// No connection: refused, unreachable, an unknown host.
         case connectFailed
+        /// No connection in time, the handshake of TLS included: nothing was sent.
+        case connectTimedOut
+        /// No TLS: the handshake failed, or a certificate or key of one's own cannot be used.
+        case handshakeFailed
+        /// The server's certificate is not believed.
+        case untrusted
+        /// No whole answer in time, or nothing for too long.
         case timedOut
         /// The answer is over its bound.
         case tooLarge

@@ -88,7 +88,12 @@ struct KubernetesPartsTests {
                 "cannot be reached: no whole answer within 15 s"
             ),
             (
-                .timedOut, "no whole answer within 15.0 s: Connection timed out after 2001 milliseconds",
+                // Not by libcurl's words, which are other ones in each version.
+                .timedOut, "no whole answer within 15.0 s: took too long",
+                "cannot be reached: no whole answer within 15 s"
+            ),
+            (
+                .connectTimedOut, "no connection in time: Operation timed out",
                 "cannot be reached: no connection within 2 s: check its address, and NetworkPolicies"
             ),
             (
@@ -96,8 +101,13 @@ struct KubernetesPartsTests {
                 "Failed to connect to 127.0.0.1 port 1: Couldn't connect to server: check its address, and NetworkPolicies"
             ),
             (
-                .connectFailed, "SSL certificate problem: self-signed certificate",
-                "self-signed certificate: name its certificate-authority in a kubeconfig"
+                .connectFailed, "Could not resolve host: certificates.example",
+                "Could not resolve host: certificates.example: check its address, and NetworkPolicies"
+            ),
+            (.handshakeFailed, "no certificate was asked for", "cannot be reached: no certificate was asked for"),
+            (
+                .untrusted, "SSL: no alternative subject name matches",
+                "no alternative subject name matches: name its certificate-authority in a kubeconfig"
             ),
         ] as [(PodsError.Code, String, String)]
     )

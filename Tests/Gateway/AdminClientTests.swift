@@ -119,6 +119,9 @@ struct AdminClientTests {
                 )
                 #expect(other?.code == .unreachable)
                 #expect(other?.message.contains("--ca-file") == true, "\(other?.message ?? "")")
+                // No certificate is in it.
+                let none = await problem(client(port, scheme: "https", caFile: "\(folder)/tls.key"), "/admin/api/queue")
+                #expect(none?.message.hasPrefix("no TLS with https://127.0.0.1:\(port): ") == true)
                 let traffic = await problem(client(clients), "/admin/api/queue")
                 #expect(traffic?.message.contains("ADMIN_PORT") == true, "\(traffic?.message ?? "")")
             }

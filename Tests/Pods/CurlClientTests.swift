@@ -148,6 +148,36 @@ struct CurlClientTests {
         try await server.stop()
     }
 
+    @Test("a handshake that takes too long is told apart from an answer that does, also on a connection used again")
+    func connectTimeout() async throws {
+        let server = try await TestServer { if $0.path == "/answered" { $0.answer() } }
+        var request = request(server, "/answered")
+        #expect(try await client.send(request).status == 200)
+        request.url = "http://127.0.0.1:\(server.port)/silent"
+        request.timeout = .milliseconds(150)
+        let silent = await #expect(throws: PodsError.self) { try await client.send(request) }
+        #expect(silent?.code == .timedOut)
+        // It waits for a request's end, which a handshake's first bytes are not.
+        request.url = "https://127.0.0.1:\(server.port)/"
+        (request.connectTimeout, request.timeout) = (.milliseconds(150), .seconds(60))
+        let connecting = await #expect(throws: PodsError.self) { try await client.send(request) }
+        #expect(connecting?.code == .connectTimedOut, "\(connecting?.description ?? "")")
+        try await server.stop()
+    }
+
+    @Test("a certificate that is not believed is told apart from a handshake that fails")
+    func untrusted() async throws {
+        let server = try await TestServer(tls: TestCertificates.server()) { $0.answer() }
+        var request = request(server)
+        request.url = "https://localhost:\(server.port)/"
+        let untrusted = await #expect(throws: PodsError.self) { try await client.send(request) }
+        #expect(untrusted?.code == .untrusted, "\(untrusted?.description ?? "")")
+        request.tls = CurlTLS(authority: Array("none".utf8), certificate: nil, key: nil)
+        let unusable = await #expect(throws: PodsError.self) { try await client.send(request) }
+        #expect(unusable?.code == .handshakeFailed, "\(unusable?.description ?? "")")
+        try await server.stop()
+    }
+
     @Test("nobody listening is a failed connection, in words")
     func refused() async throws {
         let server = try await TestServer { $0.answer() }

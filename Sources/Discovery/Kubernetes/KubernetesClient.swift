@@ -94,7 +94,7 @@ package struct KubernetesClient: Sendable {
                     return
                 case .end(.failure(let error)):
                     if let problem = feed.problem { throw problem }
-                    guard error.code != .timedOut || Self.isConnecting(error) else {
+                    guard error.code != .timedOut else {
                         throw DiscoveryError(.silent, "nothing was heard of the watch for \(limits.silenceSeconds) s")
                     }
                     throw Self.explain(error, request, access)
@@ -158,17 +158,20 @@ package struct KubernetesClient: Sendable {
                 "the answer of \(server) is over \(bound): choose a narrower K8S_LABEL_SELECTOR"
             )
         case .timedOut:
-            let what =
-                isConnecting(error)
-                ? "no connection within \(seconds(request.connectTimeout)) s: check its address, and NetworkPolicies"
-                : "no whole answer within \(seconds(request.timeout)) s"
+            let what = "no whole answer within \(seconds(request.timeout)) s"
             return DiscoveryError(.unreachable, "\(server) cannot be reached: \(what)")
-        case .connectFailed where error.message.hasPrefix("Failed to connect"):
-            return DiscoveryError(.unreachable, "\(words): check its address, and NetworkPolicies")
+        case .connectTimedOut:
+            let what = "no connection within \(seconds(request.connectTimeout)) s"
+            return DiscoveryError(
+                .unreachable,
+                "\(server) cannot be reached: \(what): check its address, and NetworkPolicies"
+            )
         case .connectFailed:
+            return DiscoveryError(.unreachable, "\(words): check its address, and NetworkPolicies")
+        case .handshakeFailed, .untrusted:
             // What is wrong with our own is no trouble of the network.
             do throws(DiscoveryError) { try access.checkCertificates() } catch { return error }
-            guard error.message.contains("certificate") else { return DiscoveryError(.unreachable, words) }
+            guard error.code == .untrusted else { return DiscoveryError(.unreachable, words) }
             let advice =
                 access.authority == nil
                 ? "name its certificate-authority in a kubeconfig"
@@ -177,10 +180,6 @@ package struct KubernetesClient: Sendable {
         default: return DiscoveryError(.unreachable, words)
         }
     }
-
-    /// Whether what took too long was to connect, the handshake included. libcurl has one code for that and for the answer; of that it says
-    /// "Operation timed out", and "Operation too slow" after a silence.
-    private static func isConnecting(_ error: PodsError) -> Bool { !error.message.contains("Operation t") }
 
     private static func seconds(_ time: TimeAmount) -> String {
         let seconds = Double(time.nanoseconds) / 1e9

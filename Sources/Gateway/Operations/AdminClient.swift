@@ -117,12 +117,14 @@ struct AdminClient: Sendable {
 
     private func unreachable(_ error: PodsError) -> GatewayError {
         switch error.code {
-        case .connectFailed where error.message.contains("certificate"):
+        case .untrusted:
             GatewayError(
                 .unreachable,
                 "\(url) shows a certificate that is not trusted: \(error); name its authority's with --ca-file"
             )
-        case .connectFailed:
+        case .handshakeFailed:
+            GatewayError(.unreachable, "no TLS with \(url): \(error); check the URL's scheme and --ca-file")
+        case .connectFailed, .connectTimedOut:
             GatewayError(.unreachable, "no gateway answers at \(url): \(error); set ADMIN_URL or --admin-url")
         case .invalidConfiguration:
             GatewayError(.usage, "\(quoted(url)) is no URL of a gateway: \(error); http://127.0.0.1:9090 would be one")

@@ -151,11 +151,16 @@ final class CurlTransfer {
         let text =
             errorText[0] == 0 ? String(cString: curl_easy_strerror(code)) : String(cString: errorText)
         switch code {
+        case CURLE_OPERATION_TIMEDOUT where !isConnected:
+            return PodsError(.connectTimedOut, "no connection in time: \(text)")
         case CURLE_OPERATION_TIMEDOUT:
             return PodsError(.timedOut, "no whole answer within \(timeout.seconds) s: \(text)")
-        case CURLE_COULDNT_CONNECT, CURLE_COULDNT_RESOLVE_HOST, CURLE_SSL_CONNECT_ERROR,
-            CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CERTPROBLEM:
+        case CURLE_COULDNT_CONNECT, CURLE_COULDNT_RESOLVE_HOST:
             return PodsError(.connectFailed, text)
+        case CURLE_PEER_FAILED_VERIFICATION:
+            return PodsError(.untrusted, text)
+        case CURLE_SSL_CONNECT_ERROR, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CERTPROBLEM:
+            return PodsError(.handshakeFailed, text)
         case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL:
             return PodsError(.invalidConfiguration, text)
         default:
@@ -191,6 +196,14 @@ final class CurlTransfer {
         var status = 0
         _ = neutrino_curl_get_long(handle, CURLINFO_RESPONSE_CODE, &status)
         return status
+    }
+
+    /// Whether the exchange got as far as to send: until then this time is 0, and then at least 1 µs, also on a connection used again
+    /// (curl.se/libcurl/c/CURLINFO_PRETRANSFER_TIME_T.html).
+    private var isConnected: Bool {
+        var microseconds: curl_off_t = 0
+        _ = neutrino_curl_get_offset(handle, CURLINFO_PRETRANSFER_TIME_T, &microseconds)
+        return microseconds > 0
     }
 
     private func takeBody(_ bytes: UnsafeRawBufferPointer) -> Int {
