@@ -169,8 +169,10 @@ package struct KubernetesClient: Sendable {
         case .connectFailed:
             return DiscoveryError(.unreachable, "\(words): check its address, and NetworkPolicies")
         case .handshakeFailed, .untrusted:
-            // What is wrong with our own is no trouble of the network.
-            do throws(DiscoveryError) { try access.checkCertificates() } catch { return error }
+            // What is wrong with our own is no trouble of the network. It could be used at the start: a file is being replaced, and soon whole.
+            do throws(DiscoveryError) { try access.checkCertificates() } catch {
+                return DiscoveryError(.invalidFile, error.message)
+            }
             guard error.code == .untrusted else { return DiscoveryError(.unreachable, words) }
             let advice =
                 access.authority == nil
