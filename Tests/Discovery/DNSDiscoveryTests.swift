@@ -171,6 +171,11 @@ struct DNSDiscoveryTests {
         let update = await updates.next()
         #expect(update?.pods.map(\.host) == ["10.0.0.2"])
         #expect(update?.problem?.hasSuffix("is not used: its record has the port 0") == true)
+        // Beside a record that has one it is no news.
+        world.server.set(services: [(0, "b.test"), (80, "b.test")], at: "_http._tcp.pods.test")
+        world.clock.goOn()
+        let used = await updates.next()
+        #expect(used?.pods.map(\.host) == ["10.0.0.2"] && used?.problem == nil, "\(used?.problem ?? "")")
         _ = await updates.end()
         try await world.stop()
     }

@@ -68,6 +68,8 @@ struct DNSLookup: Sendable {
             }
             ports[target, default: []].insert(port)
         }
+        // One that has a port too is used.
+        portless.subtract(ports.keys)
         if let target = portless.min() {
             found.mistake =
                 "\(quoted(target)), a target of \(quoted(configuration.name)), is not used: its record has the port 0"
