@@ -19,7 +19,7 @@ struct EndTests {
                     async let stream = client.send(.POST, "/task?events=100000&interval_ms=10")
                     try await gateway.settled(["depth": 0, "dispatched": 1], group)
                     async let waiting = client.send(.POST, "/task?ms=1")
-                    try await gateway.settled(["depth": 1, "dispatched": 1, "recorded": 2], group)
+                    try await gateway.settled(["depth": 1, "dispatched": 1], recorded: 2, group)
                     gateway.send(SIGTERM)
                     await gateway.said("draining")
                     // The first may still find the door open.

@@ -80,7 +80,7 @@ struct KillPointTests {
                             try await gateway.measured("neutrino_client_connections", atLeast: 1, group)
                         case .halfOfBodySent:
                             try await gateway.measured("neutrino_spool_bytes", atLeast: 1, group)
-                        case .waits: try await gateway.settled(["depth": 1, "recorded": 1], group)
+                        case .waits: try await gateway.settled(["depth": 1], recorded: 1, group)
                         case .podHasIt: try await pod.gotRequest()
                         case .halfOfAnswerPassedOn, .answered:
                             for try await bytes in inbound where bytes.readableBytes > 0 { break }

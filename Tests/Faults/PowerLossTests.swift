@@ -30,19 +30,20 @@ struct PowerLossTests {
     @Test("with QUEUE_SYNCHRONOUS=full what a pod saw has its row, whenever the power goes")
     func full() async throws {
         try await run(synchronous: "full") { local, rowsAfterLoss in
-            let count = NIOLockedValueBox(0)
+            let (answered, answer) = AsyncStream.makeStream(of: Void.self)
             let isOver = NIOLockedValueBox(false)
             try await withThrowingTaskGroup(of: Void.self) { tasks in
                 for size in [0, 100, 9000, 60_000] {
                     tasks.addTask {
                         while !isOver.withLockedValue({ $0 }) {
                             guard try await local.send(bodyBytes: size) != nil else { continue }
-                            count.withLockedValue { $0 += 1 }
+                            answer.yield()
                         }
                     }
                 }
-                for round in 1...12 {
-                    while count.withLockedValue({ $0 }) < round * 40 { try await Task.sleep(for: .milliseconds(2)) }
+                var answers = answered.makeAsyncIterator()
+                for _ in 1...12 {
+                    for _ in 1...40 { await answers.next() }
                     // Taken before: whatever was seen by now was committed by now.
                     let seen = local.pod.requestIDs()
                     let rows = try rowsAfterLoss()

@@ -43,13 +43,14 @@ final class RunningGateway: Sendable {
         }
     }
 
-    /// Asks the operators' listener until figures of the queue are as they are to be.
-    func settled(_ figures: [String: Int], _ group: any EventLoopGroup) async throws {
+    /// Asks the operators' listener until figures of the queue are as they are to be, and at least so many rows are committed.
+    func settled(_ figures: [String: Int], recorded: Int = 0, _ group: any EventLoopGroup) async throws {
         let client = LoadClient(port: admin, group: group)
         while true {
             guard let answer = try await client.send(.GET, "/admin/api/queue") else { throw ChannelError.eof }
             let queue = try JSONSerialization.jsonObject(with: Data(answer.body.readableBytesView)) as? [String: Any]
-            if figures.allSatisfy({ queue?[$0.key] as? Int == $0.value }) { return }
+            let isRecorded = queue?["recorded"] as? Int ?? 0 >= recorded
+            if isRecorded, figures.allSatisfy({ queue?[$0.key] as? Int == $0.value }) { return }
             try await Task.sleep(for: .milliseconds(2))
         }
     }
