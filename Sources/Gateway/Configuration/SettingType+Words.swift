@@ -123,3 +123,24 @@ extension SettingType where Value == AccessLogMode {
         )
     }
 }
+
+extension SettingType where Value == [String] {
+    /// Bearer tokens, one a line: 16 … 4096 visible ASCII characters each. What is not accepted is not told.
+    static var tokens: SettingType {
+        SettingType(
+            "TOKEN",
+            accepted: "16 to 4096 visible ASCII characters; several on a line each, at most 100",
+            parse: { text throws(SettingRejection) in
+                let tokens = text.split(whereSeparator: \.isNewline).map(\.trimmed).filter { !$0.isEmpty }
+                guard tokens.count <= 100 else { throw SettingRejection("\(tokens.count) lines") }
+                for token in tokens
+                where !(16...4096).contains(token.utf8.count) || !token.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
+                {
+                    throw SettingRejection("\(token.utf8.count) bytes")
+                }
+                return tokens
+            },
+            format: { $0.isEmpty ? "none" : $0.joined(separator: "\n") }
+        )
+    }
+}
