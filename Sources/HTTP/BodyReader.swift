@@ -122,8 +122,10 @@ struct BodyReader {
         case .incomplete:
             trailerLines = lines
             return .incomplete
+        case .tooLarge:
+            return .refused(.trailersTooLarge(limits))
         case .refused(let error):
-            return .refused(error.status == 431 ? .trailersTooLarge(limits) : error)
+            return .refused(error)
         case .complete:
             let trailers = lines.fields(in: buffer, messageStart: buffer.readerIndex)
             buffer.moveReaderIndex(forwardBy: lines.next)

@@ -10,6 +10,8 @@ struct FieldLines {
         case incomplete
         /// The empty line was read; ``next`` is behind it.
         case complete
+        /// Over the bounds.
+        case tooLarge
         case refused(MessageError)
     }
 
@@ -52,7 +54,7 @@ struct FieldLines {
                 guard index + 1 < count else { return stop(count, limits) }
                 guard bytes[index + 1] == UInt8(ascii: "\n") else { return .refused(MessageError("a CR without a LF")) }
                 next = index + 2
-                return next <= limits.headBytes ? .complete : .refused(.headTooLarge(limits))
+                return next <= limits.headBytes ? .complete : .tooLarge
             }
             let nameLength = index - next
             index += 1
@@ -68,7 +70,7 @@ struct FieldLines {
             }
             var valueEnd = index
             while valueEnd > valueStart, bytes[valueEnd - 1] == 0x20 || bytes[valueEnd - 1] == 0x09 { valueEnd -= 1 }
-            guard lines.count < limits.fieldLines else { return .refused(.headTooLarge(limits)) }
+            guard lines.count < limits.fieldLines else { return .tooLarge }
             lines.append(
                 HeaderFields.Line(
                     nameStart: next - start,
@@ -102,7 +104,7 @@ struct FieldLines {
 
     private mutating func stop(_ count: Int, _ limits: MessageLimits) -> Outcome {
         searched = count
-        return count <= limits.headBytes ? .incomplete : .refused(.headTooLarge(limits))
+        return count <= limits.headBytes ? .incomplete : .tooLarge
     }
 }
 

@@ -98,6 +98,7 @@ struct RequestParser {
         let bytes = buffer
         switch bytes.withUnsafeReadableBytes({ fields.read($0, limits: limits) }) {
         case .incomplete: return nil
+        case .tooLarge: return refuse(.headTooLarge(limits))
         case .refused(let error): return refuse(error)
         case .complete: break
         }
