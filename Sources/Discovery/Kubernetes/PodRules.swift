@@ -63,9 +63,8 @@ struct PodRules: Sendable {
         var holders: [String: KubernetesPod] = [:]
         for (pod, judgement) in judged {
             guard case .success(let description) = judgement else { continue }
-            let place = place(of: description)
-            if let other = holders[place], other.created >= pod.created { continue }
-            holders[place] = pod
+            if let other = holders[description.authority], other.created >= pod.created { continue }
+            holders[description.authority] = pod
         }
         return holders
     }
@@ -75,16 +74,12 @@ struct PodRules: Sendable {
         of pod: KubernetesPod,
         _ holders: [String: KubernetesPod]
     ) -> Result<PodDescription, Objection> {
-        guard let holder = holders[place(of: description)], holder.id != pod.id else { return .success(description) }
+        guard let holder = holders[description.authority], holder.id != pod.id else { return .success(description) }
         return .failure(
             .mistake(
-                "it has the address and the port of \(holder.id), \(place(of: description)): with hostNetwork each pod of a node needs a port of its own"
+                "it has the address and the port of \(holder.id), \(description.authority): with hostNetwork each pod of a node needs a port of its own"
             )
         )
-    }
-
-    private static func place(of pod: PodDescription) -> String {
-        pod.host.contains(":") ? "[\(pod.host)]:\(pod.port)" : "\(pod.host):\(pod.port)"
     }
 
     /// Why a pod is not used.

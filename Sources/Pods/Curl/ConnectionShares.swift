@@ -16,7 +16,7 @@ final class ConnectionShares {
     }
 
     private var slots = [Slot](repeating: Slot(), count: 64)
-    /// libcurl closes what the other end has closed when the cache is next used. One that is not used is closed after as long again.
+    /// After how long a cache that is not used is closed. In one that is used, libcurl itself closes what the other end has closed.
     private let unusedTime: TimeAmount
     private var nextLook = NIODeadline.now()
 
