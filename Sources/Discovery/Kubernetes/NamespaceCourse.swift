@@ -111,7 +111,7 @@ struct NamespaceCourse: Sendable {
     mutating func ended(_ error: DiscoveryError?) -> Duration {
         // Whether it was taken and then told that its version is gone, or was refused for it, is the server's choice.
         if watch.wasTaken || error?.code == .gone, !watch.works { fruitless += 1 }
-        var isTold = false
+        var trouble: DiscoveryError?
         var needsList = fruitless >= Self.patience
         switch error?.code {
         case nil:
@@ -123,7 +123,7 @@ struct NamespaceCourse: Sendable {
         case .unreachable, .untrusted:
             // One that breaks after it was taken is told only where the next cannot begin.
             guard !watch.wasTaken else { break }
-            (watchTrouble, isTold) = (error, true)
+            trouble = error
             unreached += 1
             needsList = needsList || unreached >= Self.longPatience
         case .gone:
@@ -132,20 +132,24 @@ struct NamespaceCourse: Sendable {
             pace.succeeded()
         case .unauthorized, .forbidden, .refused, .invalidAnswer, .invalidConfiguration, .invalidFile:
             needsList = true
-            (watchTrouble, isTold) = (error, true)
+            trouble = error
         }
+        if trouble == nil, fruitless >= Self.patience { trouble = Self.fruitless(after: error) }
         // In place of what was wrong before: who mends it looks for what is wrong now.
-        if fruitless >= Self.patience, !isTold {
-            let words = error?.code == .gone ? " (\(error!.message))" : ""
-            watchTrouble = DiscoveryError(
-                .silent,
-                "watches end before they say anything\(words): pods are followed by lists only"
-            )
-        }
+        watchTrouble = trouble ?? watchTrouble
         if needsList { unreached = 0 }
         begin(needsList ? .list : .watch(from: known.resourceVersion))
         let pause = pace.pause(after: error ?? DiscoveryError(.silent, "the watch has ended"))
         return needsList ? max(pause, pauseBeforeList) : pause
+    }
+
+    /// What several watches in a row that showed nothing are told as, from what ended the last.
+    private static func fruitless(after error: DiscoveryError?) -> DiscoveryError {
+        let words = if let error, error.code == .gone { " (\(error.message))" } else { "" }
+        return DiscoveryError(
+            .silent,
+            "watches end before they say anything\(words): pods are followed by lists only"
+        )
     }
 
     private mutating func begin(_ next: Step) {
