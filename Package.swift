@@ -94,7 +94,7 @@ let package = Package(
             providers: [.apt(["libcurl4-openssl-dev"])]
         ),
         library("Core", [nioCore]),
-        library("HTTP", ["Core", nioCore, nioHTTP1]),
+        library("HTTP", ["Core", nioCore, nioPosix, nioHTTP1]),
         library("OpenAPI", ["Core", yams]),
         library("Migrations", [grdb]),
         library("Queue", ["Core", "Migrations", "CSQLite", grdb, nioCore, nioPosix, nioLocks, deque, logging]),
@@ -163,7 +163,7 @@ let package = Package(
         ),
 
         tests("Core", ["Core", nioCore]),
-        tests("HTTP", ["HTTP", "CodecFuzz", "Core", nioCore, nioEmbedded, nioHTTP1]),
+        tests("HTTP", ["HTTP", "CodecFuzz", "Core", nioCore, nioPosix, nioEmbedded, nioHTTP1]),
         tests("OpenAPI", ["OpenAPI", "Core"]),
         tests("Migrations", ["Migrations", grdb]),
         tests(

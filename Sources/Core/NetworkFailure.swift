@@ -19,14 +19,4 @@ package enum NetworkFailure {
         default: "\(error)"
         }
     }
-
-    /// Why no connection came about, from the failures at each of the host's addresses, of which the first counts.
-    /// - Parameters:
-    ///   - errors: None where it has no address.
-    ///   - place: Host and port.
-    package static func words(ofConnecting errors: [any Error], to place: String) -> String {
-        guard let error = errors.first else { return "\(place) has no address" }
-        guard (error as? IOError)?.errnoCode != ECONNREFUSED else { return "nobody listens at \(place)" }
-        return "\(place) cannot be reached: \(words(of: error))"
-    }
 }

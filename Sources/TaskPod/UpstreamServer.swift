@@ -147,8 +147,7 @@ final class UpstreamServer: Sendable {
 
     /// Why it cannot be asked, for people.
     func words(of error: any Error) -> String {
-        let failures = (error as? NIOConnectionError)?.connectionErrors.map(\.error) ?? [error]
-        return NetworkFailure.words(ofConnecting: failures, to: settings.authority)
+        ConnectFailure(error).words(to: settings.authority)
     }
 
     private func settle(_ isReady: Bool, _ reason: String) {

@@ -25,11 +25,5 @@ struct NetworkFailureTests {
             NetworkFailure.words(of: ChannelError.connectTimeout(.milliseconds(1500))) == "no connection within 1.5 s"
         )
         #expect(NetworkFailure.words(of: ChannelError.eof) == "the connection has ended")
-        let place = "127.0.0.1:7500"
-        #expect(NetworkFailure.words(ofConnecting: [refused], to: place) == "nobody listens at 127.0.0.1:7500")
-        #expect(NetworkFailure.words(ofConnecting: [], to: place) == "127.0.0.1:7500 has no address")
-        let unreachable = IOError(errnoCode: EHOSTUNREACH, reason: "connect")
-        let told = NetworkFailure.words(ofConnecting: [unreachable, refused], to: place)
-        #expect(told == "127.0.0.1:7500 cannot be reached: No route to host")
     }
 }

@@ -190,6 +190,9 @@ struct UpstreamExchangeTests {
             isName ? Pod(key: 1, description: PodDescription(host: "no-such-pod.invalid", port: 80)) : Pod(server)
         let error = await #expect(throws: PodCallFailure.self) { try await Upstream().answer(from: pod) }
         #expect(error?.kind == .connectFailed)
+        let told =
+            isName ? "no address was found for no-such-pod.invalid:80: " : "nobody listens at 127.0.0.1:\(server.port)"
+        #expect(error?.detail.hasPrefix(told) == true, "\(error?.detail ?? "")")
     }
 
     @Test("a pod may be a host name")

@@ -85,10 +85,10 @@ final class UpstreamPool: @unchecked Sendable {
             switch result {
             case .failure(let error):
                 self.count -= 1
-                let isOurs = Self.isShortage(error)
+                let failure = ConnectFailure(error)
                 // What idles has a descriptor, and a port, that the next may have.
-                if isOurs { self.loop.closeIdle() }
-                call.connectFailed(Self.words(error), isOurs: isOurs)
+                if failure.isShortage { self.loop.closeIdle() }
+                call.connectFailed(failure.words(to: self.authority), isOurs: failure.isShortage)
             case .success(let channel):
                 let connection = try? channel.pipeline.syncOperations.handler(type: UpstreamConnection.self)
                 guard let connection, connection.isOpen else {
@@ -130,22 +130,6 @@ final class UpstreamPool: @unchecked Sendable {
                     try pipeline.addHandler(UpstreamConnection(pool: self, isSecure: isSecure))
                 }
             }
-    }
-
-    private static func isShortage(_ error: any Error) -> Bool {
-        guard let error = error as? NIOConnectionError else { return NetworkFailure.isShortage(error) }
-        return error.connectionErrors.contains { NetworkFailure.isShortage($0.error) }
-    }
-
-    /// What a failed connection is called.
-    private static func words(_ error: any Error) -> String {
-        switch error {
-        case let error as NIOConnectionError:
-            let first = error.connectionErrors.first.map { words($0.error) }
-            return first ?? "the host \(error.host) has no address"
-        default:
-            return NetworkFailure.words(of: error)
-        }
     }
 }
 
