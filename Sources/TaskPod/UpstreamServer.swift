@@ -145,9 +145,9 @@ final class UpstreamServer: Sendable {
         }
     }
 
-    /// Why it cannot be asked, for people.
+    /// Why it cannot be asked, or what it did in place of an answer, for people.
     func words(of error: any Error) -> String {
-        ConnectFailure(error).words(to: settings.authority)
+        (error as? TaskPodError)?.message ?? ConnectFailure(error).words(to: settings.authority)
     }
 
     private func settle(_ isReady: Bool, _ reason: String) {
@@ -164,8 +164,9 @@ final class UpstreamServer: Sendable {
     }
 }
 
-/// Asks for the readiness path once.
+/// Asks for the readiness path once, and closes the connection.
 enum ReadinessProbe {
+    /// - Returns: The status of the answer; fails with a ``TaskPodError`` where none comes.
     static func ask(
         _ channel: any Channel,
         path: String,
@@ -174,47 +175,46 @@ enum ReadinessProbe {
     ) -> EventLoopFuture<Int> {
         let promise = channel.eventLoop.makePromise(of: Int.self)
         let timer = channel.eventLoop.scheduleTask(in: timeout) {
-            promise.fail(NoAnswer(timeout: timeout))
+            promise.fail(noAnswer("\(path) was not answered within \(Double(timeout.nanoseconds) / 1e9) s"))
         }
         promise.futureResult.whenComplete { _ in
             timer.cancel()
             channel.close(promise: nil)
         }
         channel.eventLoop.assumeIsolated().execute {
-            do {
-                let connection = try channel.pipeline.syncOperations.handler(type: UpstreamConnection.self)
-                connection.begin(ProbeReceiver(promise))
-                var head = ByteBuffer(string: "GET \(path) HTTP/1.1\r\nHost: \(host)\r\n")
-                head.writeStaticString("User-Agent: neutrino-pod\r\nAccept: */*\r\nConnection: close\r\n\r\n")
-                connection.send(.head(head, method: .get))
-            } catch {
-                promise.fail(error)
-            }
+            let receiver = ProbeReceiver(promise, path: path)
+            let connection = try? channel.pipeline.syncOperations.handler(type: UpstreamConnection.self)
+            // Without the handler it ended between being made and being used.
+            guard let connection else { return receiver.upstreamClosed() }
+            connection.begin(receiver)
+            var head = ByteBuffer(string: "GET \(path) HTTP/1.1\r\nHost: \(host)\r\n")
+            head.writeStaticString("User-Agent: neutrino-pod\r\nAccept: */*\r\nConnection: close\r\n\r\n")
+            connection.send(.head(head, method: .get))
         }
         return promise.futureResult
     }
 
-    private struct NoAnswer: Error, CustomStringConvertible {
-        let timeout: TimeAmount
-
-        var description: String { "no answer within \(Double(timeout.nanoseconds) / 1e9) s" }
-    }
+    private static func noAnswer(_ message: String) -> TaskPodError { TaskPodError(.noAnswer, message) }
 
     private final class ProbeReceiver: UpstreamReceiver {
         private let promise: EventLoopPromise<Int>
+        private let path: String
 
-        init(_ promise: EventLoopPromise<Int>) { self.promise = promise }
+        init(_ promise: EventLoopPromise<Int>, path: String) {
+            self.promise = promise
+            self.path = path
+        }
 
         func answerPart(_ part: ResponsePart) {
             switch part {
             case .head(let head, _, _): promise.succeed(head.status)
-            case .invalid(let error): promise.fail(error)
+            case .invalid(let error): promise.fail(noAnswer("the answer to \(path) is not HTTP: \(error)"))
             case .informational, .body, .end: break
             }
         }
 
         func answerFlush() {}
         func upstreamWritable(_ isWritable: Bool) {}
-        func upstreamClosed() { promise.fail(ChannelError.eof) }
+        func upstreamClosed() { promise.fail(noAnswer("the connection ended before \(path) was answered")) }
     }
 }

@@ -188,19 +188,46 @@ struct SidecarTests {
         }
     }
 
+    /// What stands for the server at a port of this machine, without the pod around it.
+    private func server(behind port: Int) -> (UpstreamServer, PodState, any EventLoop) {
+        let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
+        let state = PodState(TaskPodConfiguration(), eventLoop: eventLoop)
+        let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        let server = UpstreamServer(UpstreamConfiguration(host: "127.0.0.1", port: port), state: state, logger: logger)
+        return (server, state, eventLoop)
+    }
+
     @Test("a server that is not there is told by its address, in words")
     func nobody() async throws {
         let port = try await withPod { server, _ in server.port }
-        let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
-        let state = PodState(TaskPodConfiguration(), eventLoop: eventLoop)
+        let (server, state, eventLoop) = server(behind: port)
         defer { state.forget() }
-        let server = UpstreamServer(
-            UpstreamConfiguration(host: "127.0.0.1", port: port),
-            state: state,
-            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
-        )
         let error = await #expect(throws: (any Error).self) { try await server.connect(on: eventLoop).get() }
         #expect(server.words(of: try #require(error)) == "nobody listens at 127.0.0.1:\(port)")
+    }
+
+    @Test(
+        "a server that is reached and does not say whether it can work is told by what it did",
+        arguments: [
+            ("", false, "/health was not answered within 0.02 s"),
+            ("", true, "the connection ended before /health was answered"),
+            ("nonsense\r\n\r\n", false, "the answer to /health is not HTTP: "),
+        ]
+    )
+    func noAnswer(_ answer: String, _ thenCloses: Bool, _ told: String) async throws {
+        let scripted = try await ScriptedServer(answer: answer, thenCloses: thenCloses)
+        let (server, state, eventLoop) = server(behind: scripted.port)
+        defer { state.forget() }
+        let timeout = TimeAmount.milliseconds(told.contains("within") ? 20 : 60_000)
+        let error = await #expect(throws: TaskPodError.self) {
+            let answered = server.connect(on: eventLoop).flatMap { channel in
+                ReadinessProbe.ask(channel, path: "/health", host: "pod", timeout: timeout)
+            }
+            _ = try await answered.get()
+        }
+        #expect(error?.code == .noAnswer)
+        #expect(server.words(of: try #require(error)).hasPrefix(told), "\(error?.message ?? "")")
+        await scripted.close()
     }
 
     @Test(
