@@ -109,13 +109,22 @@ struct DiscoverySettingsTests {
     @Test("check says where it looked, and where nothing can be used, why")
     func looked() {
         func messages(_ used: Int, _ skipped: [SkippedPod] = []) -> [String] {
-            PodsCheck.findings(used, skipped, "app=a", "in the namespace ml", "says x").map(\.message)
+            PodsCheck.findings(
+                used: used,
+                skipped: skipped,
+                selector: "app=a",
+                place: "in the namespace ml",
+                source: "says x"
+            )
+            .map(\.message)
         }
         #expect(messages(0) == ["k8s_label_selector: no pod in the namespace ml matches app=a, says x"])
         let unready = SkippedPod(name: "a", namespace: "ml", reason: "it is not ready", isMistake: false)
-        let found = "k8s_label_selector: 1 pod can be used in the namespace ml that match app=a, says x"
-        #expect(messages(1, [unready]) == [found])
-        #expect(messages(0, [unready]).last == "the pod ml/a is not used now: it is not ready")
+        let counted = "k8s_label_selector: pods in the namespace ml that match app=a and can be used"
+        #expect(messages(1, [unready]) == ["\(counted): 1, says x"])
+        #expect(
+            messages(0, [unready]) == ["\(counted): 0, says x", "the pod ml/a is not used now: it is not ready"]
+        )
     }
 
     @Test("check tells how many pods a name has, also where a part of it is in trouble")

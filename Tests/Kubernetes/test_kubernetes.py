@@ -30,7 +30,7 @@ class KubernetesTests(unittest.TestCase):
             api.put(pod("two", 0))
             done = check(K8S_API_URL=api.url, K8S_NAMESPACE="tasks")
             self.assertEqual(done.returncode, 0, done.stdout)
-            self.assertIn("k8s_label_selector: 1 pod can be used", done.stdout)
+            self.assertIn("k8s_label_selector: pods in the namespace tasks that match app=pods and can be used: 1, says", done.stdout)
             self.assertIn('the pod tasks/two cannot be used: its annotation neutrino.dev/port is "0"', done.stdout)
             api.token = "secret"
             self.assertIn("Unauthorized (401)", check(K8S_API_URL=api.url, K8S_NAMESPACE="tasks").stdout)

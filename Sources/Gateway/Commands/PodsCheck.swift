@@ -38,7 +38,13 @@ struct PodsCheck {
             let own = loaded.settings.k8sNamespace == nil ? " (k8s_namespace is `own`)" : ""
             let place = "in \(configuration.place)\(own)"
             let source = "says the API server at \(access.url), asked with what \(access.origin) has"
-            return Self.findings(used.count, skipped, configuration.selector, place, source)
+            return Self.findings(
+                used: used.count,
+                skipped: skipped,
+                selector: configuration.selector,
+                place: place,
+                source: source
+            )
         } catch {
             return [EnvironmentFinding(kind: .warning, message: "discovery_mode kubernetes: \(error)")]
         }
@@ -49,16 +55,15 @@ struct PodsCheck {
     ///   - place: Where they were looked for: `in the namespace tasks`.
     ///   - source: Who says so.
     static func findings(
-        _ used: Int,
-        _ skipped: [SkippedPod],
-        _ selector: String,
-        _ place: String,
-        _ source: String
+        used: Int,
+        skipped: [SkippedPod],
+        selector: String,
+        place: String,
+        source: String
     ) -> [EnvironmentFinding] {
-        let counted = used == 1 ? "1 pod" : "\(used) pods"
         let what =
             used == 0 && skipped.isEmpty
-            ? "no pod \(place) matches \(selector)" : "\(counted) can be used \(place) that match \(selector)"
+            ? "no pod \(place) matches \(selector)" : "pods \(place) that match \(selector) and can be used: \(used)"
         let found = EnvironmentFinding(
             kind: used == 0 ? .warning : .good,
             message: "k8s_label_selector: \(what), \(source)"
