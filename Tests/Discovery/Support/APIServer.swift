@@ -43,7 +43,8 @@ final class APIServer: Sendable {
     private let state: NIOLockedValueBox<State>
     private let listener: NIOLockedValueBox<(any Channel)?>
     private let tls: NIOSSLContext?
-    let port: Int
+    /// Its own also while it is stopped.
+    private let reserved: ReservedPort
     /// Every request, in order.
     let requests: AsyncStream<Request>
     private let asked: AsyncStream<Request>.Continuation
@@ -55,12 +56,12 @@ final class APIServer: Sendable {
         self.requests = requests
         self.asked = asked
         self.state = state
-        let channel = try await Self.listen(0, tls, state, asked)
-        listener = NIOLockedValueBox(channel)
-        port = channel.localAddress!.port!
+        reserved = try ReservedPort()
+        listener = NIOLockedValueBox(try await Self.listen(reserved.number, tls, state, asked))
         for pod in pods { set(pod) }
     }
 
+    var port: Int { reserved.number }
     var url: String { "\(tls == nil ? "http" : "https")://127.0.0.1:\(port)" }
 
     /// Waits for a watch that begins; passes over the requests before it.
@@ -158,17 +159,10 @@ final class APIServer: Sendable {
         cut()
     }
 
-    /// Listens again, on the same port, which a connection of somebody else may hold for a moment.
+    /// Listens again, on the same port.
     func start() async throws {
-        for tries in 1... {
-            do {
-                let channel = try await Self.listen(port, tls, state, asked)
-                return listener.withLockedValue { $0 = channel }
-            } catch {
-                if tries == 100 { throw error }
-                try await Task.sleep(for: .milliseconds(20))
-            }
-        }
+        let channel = try await Self.listen(port, tls, state, asked)
+        listener.withLockedValue { $0 = channel }
     }
 
     // MARK: Answers
